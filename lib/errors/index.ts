@@ -1,0 +1,1 @@
+export { CodedError, type ErrorCode, type ErrorParameters, isCodedError } from './coded-error';

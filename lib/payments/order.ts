@@ -1,0 +1,87 @@
+/** What crosses between a node, the vault and back. Everything here is plain data. */
+
+/** A payment as a flow asks for it: nothing in it has been checked yet. */
+export interface PaymentOrder {
+  readonly to: unknown;
+  readonly amount: unknown;
+  readonly reference?: unknown;
+  readonly paymentId?: unknown;
+  readonly splits?: unknown;
+  /** Who asked, so that a receipt finds its way back after a restart. */
+  readonly origin: PaymentOrigin;
+}
+
+export interface PaymentOrigin {
+  readonly nodeId: string;
+  readonly topic?: string;
+  readonly messageId?: string;
+}
+
+/** contract.md "Receipt": amounts are base units as decimal strings, times ISO 8601. */
+export interface Receipt {
+  readonly paymentId: string;
+  readonly status: 'confirmed';
+  readonly network: string;
+  readonly transactionId: string;
+  readonly from: string;
+  readonly to: readonly { readonly address: string; readonly amount: string }[];
+  readonly amount: string;
+  readonly token: string;
+  readonly decimals: number;
+  readonly reference: string;
+  readonly submittedAt: string;
+  readonly confirmedAt: string;
+  readonly remaining: readonly { readonly window: string; readonly amount: string }[];
+}
+
+/** What happened to a payment after its intent was durable. */
+export type PaymentReport =
+  | { readonly kind: 'submitted' | 'unknown'; readonly paymentId: string; readonly transactionId: string | null; readonly origin: PaymentOrigin }
+  /** Must be acknowledged with `reported(paymentId)` once the flow has it; comes again after a restart otherwise. */
+  | { readonly kind: 'confirmed'; readonly paymentId: string; readonly receipt: Receipt; readonly redelivered: boolean; readonly origin: PaymentOrigin }
+  | { readonly kind: 'failed'; readonly paymentId: string; readonly code: string; readonly detail: string; readonly message: string; readonly parameters: Readonly<Record<string, string | number>>; readonly origin: PaymentOrigin };
+
+/** What accepting an order answers. `receipt` is there when this payment was confirmed before (a replay). */
+export interface AcceptedPayment {
+  readonly paymentId: string;
+  readonly receipt?: Receipt;
+}
+
+/** contract.md "Payment event". */
+export interface ReceivedPayment {
+  readonly eventId: string;
+  readonly transactionId: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly amount: string;
+  readonly token: string;
+  readonly decimals: number;
+  readonly reference: string | null;
+  readonly confirmedAt: string;
+  readonly status: 'confirmed';
+}
+
+export interface Balance {
+  readonly address: string;
+  readonly did: string;
+  readonly token: string;
+  readonly decimals: number;
+  readonly total: string;
+  readonly reserved: string;
+  readonly available: string;
+  readonly pending: string;
+}
+
+export interface HistoryEntry {
+  readonly kind: 'paid' | 'received';
+  /** paymentId of what we paid, eventId of what we received. */
+  readonly id: string;
+  readonly status: string;
+  readonly at: string;
+  readonly amount: string;
+  readonly counterparty: string | null;
+  readonly reference: string | null;
+  readonly transactionId: string | null;
+}
+
+export type ListenFrom = 'now' | 'last' | 'beginning';

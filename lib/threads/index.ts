@@ -1,0 +1,1 @@
+export { type Caller, callerOf, type Methods, onSignal, type Port, serve, signal } from './remote-calls';
