@@ -81,8 +81,11 @@ export interface Machine {
   /**
    * Resolves with the receipt once the payment is confirmed, or rejects with a `CodedError`. Progress tells `submitted`
    * and, after 60 s in doubt, `unknown`; the promise stays open then.
+   *
+   * Resolving counts as handed to the flow, unless `signal` is aborted: then the node that asked is gone (redeploy), the
+   * promise never settles, and the receipt goes to whoever registers {@link onRedelivery} for that node id.
    */
-  pay(order: PaymentOrder, progress: (report: PaymentReport) => void): Promise<Receipt>;
+  pay(order: PaymentOrder, progress: (report: PaymentReport) => void, signal?: AbortSignal): Promise<Receipt>;
   /** Receipts of this node's payments that were never handed to the flow (crash, redeploy). Returns how to stop. */
   onRedelivery(nodeId: string, listener: (report: PaymentReport & { readonly kind: 'confirmed' }) => void): () => void;
 
