@@ -23,6 +23,9 @@ const STANDALONE = {
 };
 const RUNTIME = 'lib/runtime/index.ts';
 
+/** Node-RED 4 requires a node and Node-RED 5 imports it: for both, the module is the function. */
+const NODE_FOOTER = { js: 'module.exports = module.exports.default;' };
+
 /** Not bundled: WASM that is found beside its own code, and packages that users should see in their audit. */
 const EXTERNAL = ['@iota/sdk', '@iota/sdk-wasm', '@iota/sdk-wasm/*', 'node-sqlite3-wasm', 'mqtt', 'ajv', 'ajv/*'];
 
@@ -77,7 +80,7 @@ export async function build() {
       return bundle(name, entry, name === 'machine-economy' ? { banner: { js: '#!/usr/bin/env node' } } : {});
     }),
     ...types.map(async (type) =>
-      bundle(type, `nodes/${type}/${type}.ts`, { plugins: [libraryThroughTheDoor(await doors)] }),
+      bundle(type, `nodes/${type}/${type}.ts`, { plugins: [libraryThroughTheDoor(await doors)], footer: NODE_FOOTER }),
     ),
     ...types.map((type) => copy(`nodes/${type}/${type}.html`, `${type}.html`)),
     copyTree('icons', put),
