@@ -15,8 +15,13 @@ export interface JournalEvent {
 export type SqlValue = null | number | bigint | string | Uint8Array;
 export type SqlRow = { readonly [column: string]: SqlValue };
 
-/** Queries on the journal's database, prepared once per text. Integers come back as `number` when safe, else `bigint`. */
+/**
+ * Queries on the journal's database, prepared once per text. Integers come back as `number` when safe, else `bigint`.
+ * Values that SQLite would change silently are refused with a `RangeError`: fractions, integers beyond 64 bits, and text
+ * with a NUL character (hostile text has to be cleaned before it gets here).
+ */
 export interface Sql {
+  /** Only inside a `write`. */
   run(sql: string, values?: readonly SqlValue[]): void;
   get(sql: string, values?: readonly SqlValue[]): SqlRow | undefined;
   all(sql: string, values?: readonly SqlValue[]): SqlRow[];
@@ -28,8 +33,15 @@ export interface Sql {
  */
 export interface Projection {
   readonly name: string;
-  /** `CREATE TABLE/INDEX IF NOT EXISTS …` statements. */
+  /** `CREATE TABLE/INDEX IF NOT EXISTS …` statements. A change of this text drops the tables and applies every event again. */
   readonly schema: string;
+  /** Raise it when `apply` changes but `schema` does not: the tables are then made anew as well. */
+  readonly version?: number;
+  /**
+   * `CREATE TABLE IF NOT EXISTS …` statements of tables that are not derived: bytes too large for an event, which names
+   * them by their SHA-256. Written with `sql.run` inside a `write`, never dropped by a rebuild, free to be pruned.
+   */
+  readonly sideTables?: string;
   apply(event: JournalEvent, sql: Sql): void;
 }
 
