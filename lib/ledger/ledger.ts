@@ -143,7 +143,13 @@ export interface SubmittedTransaction {
  */
 export type Outcome =
   | { readonly state: 'final'; readonly height: number; readonly confirmedAt: number; readonly node: string }
-  | { readonly state: 'dead'; readonly height: number; readonly conflictingId: string | null; readonly reason: string; readonly node: string }
+  | {
+      readonly state: 'dead';
+      readonly height: number;
+      readonly conflictingId: string | null;
+      readonly reason: string;
+      readonly node: string;
+    }
   | { readonly state: 'pending' | 'unknown'; readonly height: number; readonly node: string };
 
 export type SpendState =
@@ -186,4 +192,8 @@ export interface LedgerPage {
 export type LedgerSignal =
   | { readonly kind: 'wake'; readonly height: number }
   | { readonly kind: 'up'; readonly network: NetworkInfo }
-  | { readonly kind: 'down'; readonly code: 'LEDGER_UNREACHABLE' | 'LEDGER_OUT_OF_SYNC' | 'LEDGER_WRONG_NETWORK'; readonly message: string };
+  | {
+      readonly kind: 'down';
+      readonly code: 'LEDGER_UNREACHABLE' | 'LEDGER_OUT_OF_SYNC' | 'LEDGER_WRONG_NETWORK';
+      readonly message: string;
+    };

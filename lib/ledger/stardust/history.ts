@@ -1,0 +1,195 @@
+import { CodedError } from '../../errors';
+import { type Address, type AddressForm, hashOfAddress } from '../../values';
+import type { Cursor, LedgerPage, ReceivedOutput } from '../ledger';
+import { type Connection, formOf } from './connection';
+import { nonsense, outOfSync } from './failures';
+import { Lru } from './lru';
+import { type MilestoneMark, type NodeApi, type NodeInfo, partsOfOutputId, type UtxoChanges } from './node-api';
+import { addressOf, type BasicOutput, isSpendable, textOfMetadata } from './output';
+
+/** An output's content and birth: neither ever changes. */
+export interface KnownOutput {
+  readonly outputId: string;
+  /** Null for every kind but basic outputs. */
+  readonly output: BasicOutput | null;
+  readonly booked: MilestoneMark;
+}
+
+// What ten accounts that read the same stretch of history need to share.
+const MILESTONES_KEPT = 1024;
+const OUTPUTS_KEPT = 20_000;
+
+// One page: enough to catch up fast, little enough that nobody waits long for it.
+const MILESTONES_PER_PAGE = 200;
+const CHANGES_PER_PAGE = 2000;
+
+/** The ledger's history, milestone by milestone, read once for all addresses. */
+export class History {
+  readonly #changes = new Lru<number, Promise<UtxoChanges>>(MILESTONES_KEPT);
+  readonly #outputs = new Lru<string, Promise<KnownOutput>>(OUTPUTS_KEPT);
+  readonly #times = new Lru<number, Promise<number>>(MILESTONES_KEPT);
+
+  constructor(
+    private readonly api: NodeApi,
+    private readonly connection: Connection,
+  ) {}
+
+  /** See the port's `read`. */
+  async read(address: Address, cursor: Cursor): Promise<LedgerPage> {
+    const from = parseCursor(cursor);
+    const info = await this.connection.look();
+    const form = formOf(info);
+    const mine = hexHash(address, form);
+    if (from.milestone > info.confirmed.index + 1) {
+      throw outOfSync(
+        'behind',
+        `the node is at milestone ${info.confirmed.index}, we have read up to ${from.milestone - 1}`,
+        {
+          node: info.confirmed.index,
+          ours: from.milestone - 1,
+        },
+      );
+    }
+    if (from.milestone <= info.pruned) throw pruned(from.milestone, info);
+
+    const received: ReceivedOutput[] = [];
+    const spent: { outputId: string; by: string }[] = [];
+    const last = Math.min(info.confirmed.index, from.milestone + MILESTONES_PER_PAGE - 1);
+    const milestones = await Promise.all(range(from.milestone, last).map((index) => this.changes(index)));
+
+    let budget = CHANGES_PER_PAGE;
+    let next = from;
+    for (const [i, changes] of milestones.entries()) {
+      const index = from.milestone + i;
+      const all = [
+        ...changes.created.map((id) => ({ id, created: true })),
+        ...changes.consumed.map((id) => ({ id, created: false })),
+      ];
+      const begin = index === from.milestone ? from.position : 0;
+      const part = all.slice(begin, begin + budget);
+      budget -= part.length;
+      const known = await Promise.all(part.map(({ id }) => this.output(id, index)));
+      for (const [j, item] of known.entries()) {
+        if (item.output?.address.kind !== 'ed25519' || item.output.address.hash !== mine) continue;
+        if (part[j]?.created === true) received.push(receivedOutput(item, item.output, form));
+        else spent.push({ outputId: item.outputId, by: await this.#spender(item.outputId, index) });
+      }
+      if (begin + part.length < all.length) {
+        next = { milestone: index, position: begin + part.length };
+        break;
+      }
+      next = { milestone: index + 1, position: 0 };
+      if (budget <= 0) break;
+    }
+    const height = next.milestone - 1;
+    return {
+      received,
+      spent,
+      cursor: writeCursor(next),
+      height,
+      ledgerTime: await this.timeAt(height, info),
+      reached: next.milestone === info.confirmed.index + 1,
+    };
+  }
+
+  /** What a confirmed milestone changed, in an order that does not depend on the node. */
+  changes(index: number): Promise<UtxoChanges> {
+    return Lru.remember(this.#changes, index, async () => {
+      const changes = await this.api.utxoChanges(index);
+      if (!changes) throw await this.#missing(index);
+      return { created: [...changes.created].sort(), consumed: [...changes.consumed].sort() };
+    });
+  }
+
+  /** @param height the milestone that names it: tells why it is missing when it is */
+  output(outputId: string, height: number): Promise<KnownOutput> {
+    return Lru.remember(this.#outputs, outputId, async () => {
+      const found = await this.api.output(outputId);
+      if (!found) throw await this.#missing(height);
+      return { outputId, output: found.output, booked: found.metadata.booked };
+    });
+  }
+
+  /** Unix milliseconds of the ledger at a height. */
+  async timeAt(height: number, info: NodeInfo): Promise<number> {
+    if (height === info.confirmed.index) return info.confirmed.time;
+    return Lru.remember(this.#times, height, async () => {
+      // The milestone below our first one may be gone already: then the present is the best answer, since time only grows.
+      const time = await this.api.milestoneTime(height);
+      return time ?? info.confirmed.time;
+    });
+  }
+
+  async #spender(outputId: string, height: number): Promise<string> {
+    const metadata = await this.api.outputMetadata(outputId);
+    if (!metadata) throw await this.#missing(height);
+    if (!metadata.spent) throw nonsense('a consumed output that is not spent');
+    return metadata.spent.by;
+  }
+
+  /** A confirmed milestone, or something that it names, is not there. */
+  async #missing(index: number): Promise<Error> {
+    const info = await this.connection.look();
+    if (index <= info.pruned) return pruned(index, info);
+    return outOfSync('history', `the node has confirmed milestone ${index} but cannot say what it changed`, {
+      milestone: index,
+    });
+  }
+}
+
+/** An output in the words of the port. */
+export function receivedOutput(
+  { outputId, booked }: KnownOutput,
+  output: BasicOutput,
+  form: AddressForm,
+): ReceivedOutput {
+  const { transactionId, index } = partsOfOutputId(outputId);
+  return {
+    outputId,
+    transactionId,
+    outputIndex: index,
+    amount: output.amount,
+    from: addressOf(output.sender, form),
+    reference: textOfMetadata(output.metadata),
+    height: booked.index,
+    confirmedAt: booked.time,
+    spendable: isSpendable(output),
+  };
+}
+
+export function hexHash(address: Address, form: AddressForm): string {
+  return `0x${Buffer.from(hashOfAddress(address, form)).toString('hex')}`;
+}
+
+interface Place {
+  /** The milestone to read next. */
+  readonly milestone: number;
+  /** How many of its changes have been read already: created outputs first, then consumed ones, each sorted by id. */
+  readonly position: number;
+}
+
+export function writeCursor({ milestone, position }: Place): Cursor {
+  return `${milestone}:${position}`;
+}
+
+function parseCursor(cursor: Cursor): Place {
+  const match = /^(\d{1,10}):(\d{1,9})$/.exec(cursor);
+  if (!match) throw new RangeError(`not a cursor of this ledger: ${cursor.slice(0, 40)}`);
+  return { milestone: Number(match[1]), position: Number(match[2]) };
+}
+
+function pruned(milestone: number, info: NodeInfo): CodedError {
+  return new CodedError(
+    'HISTORY_PRUNED',
+    'default',
+    `the node has forgotten everything up to milestone ${info.pruned}, we need ${milestone}`,
+    {
+      milestone,
+      pruned: info.pruned,
+    },
+  );
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+}

@@ -1,0 +1,61 @@
+import type { Address } from '../../values';
+import type { Holdings } from '../ledger';
+import { type Connection, formOf } from './connection';
+import { nonsense } from './failures';
+import { type History, hexHash, receivedOutput, writeCursor } from './history';
+import type { IndexerPage, NodeApi } from './node-api';
+
+const MOST_PAGES = 10_000;
+
+/**
+ * Everything that an address owned at one exact height, from an indexer that moves on while we turn its pages.
+ *
+ * The height is the lowest that any page was read at. What was unspent then is either still on the page that would list it,
+ * or was spent between that height and the highest: the milestones in between name those. What came after the height is
+ * left to the reader that starts there.
+ */
+export async function holdingsOf(
+  address: Address,
+  api: NodeApi,
+  connection: Connection,
+  history: History,
+): Promise<Holdings> {
+  const form = formOf(await connection.look());
+  const mine = hexHash(address, form);
+  const pages = await allPages(address, api);
+  const height = Math.min(...pages.map((page) => page.ledgerIndex));
+  const highest = Math.max(...pages.map((page) => page.ledgerIndex));
+
+  const candidates = new Map<string, number>();
+  for (const page of pages) for (const id of page.outputIds) candidates.set(id, page.ledgerIndex);
+  for (let index = height + 1; index <= highest; index += 1) {
+    for (const id of (await history.changes(index)).consumed) candidates.set(id, index);
+  }
+  const known = await Promise.all([...candidates].map(([id, index]) => history.output(id, index)));
+  const outputs = known.flatMap((item) => {
+    const { output } = item;
+    if (item.booked.index > height || output?.address.kind !== 'ed25519' || output.address.hash !== mine) return [];
+    return [receivedOutput(item, output, form)];
+  });
+  outputs.sort((a, b) => a.height - b.height || (a.outputId < b.outputId ? -1 : 1));
+  const info = await connection.look();
+  return {
+    outputs,
+    height,
+    cursor: writeCursor({ milestone: height + 1, position: 0 }),
+    ledgerTime: await history.timeAt(height, info),
+  };
+}
+
+async function allPages(address: Address, api: NodeApi): Promise<IndexerPage[]> {
+  const pages: IndexerPage[] = [];
+  let cursor: string | undefined;
+  do {
+    const page: IndexerPage = await api.basicOutputIds(address, cursor);
+    pages.push(page);
+    if (pages.length > MOST_PAGES || (page.cursor !== undefined && page.cursor === cursor))
+      throw nonsense('its pages never end');
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return pages;
+}

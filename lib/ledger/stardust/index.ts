@@ -1,0 +1,1 @@
+export { StardustLedger, type StardustOptions } from './stardust-ledger';
