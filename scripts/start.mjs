@@ -59,6 +59,15 @@ async function freePorts(count) {
   return ports;
 }
 
+/** @throws Refusal when something listens there already */
+async function demandFree(port) {
+  const server = createServer();
+  await new Promise((free, taken) => server.once('error', taken).listen(port, '127.0.0.1', free)).catch((error) => {
+    throw new Refusal(`port ${port} is taken (${error.code}): npm start -- --port N uses another one`);
+  });
+  await new Promise((closed) => server.close(closed));
+}
+
 /** A user directory that has this project installed, as if by npm, and the parking example as its flow. */
 async function prepareUserDir(userDir, { flow, port }) {
   const scope = join(userDir, 'node_modules', dirname(PACKAGE));
@@ -121,11 +130,12 @@ function startNodeRed(userDir) {
 
 async function main() {
   const { once, port: wanted } = readArguments();
-  const { problems } = await build();
-  if (problems.length > 0) throw new Refusal(`the build failed: npm run build tells why`);
-
   const [freeEditor, freeLedger, freeDevices] = once ? await freePorts(3) : [];
   const port = wanted ?? freeEditor ?? EDITOR_PORT;
+  await demandFree(port);
+  const { problems } = await build();
+  if (problems.length > 0) throw new Refusal('the build failed: npm run build tells why');
+
   const example = JSON.parse(await readFile(join(root, 'examples', 'parking.json'), 'utf8'));
   const userDir = once ? await mkdtemp(join(tmpdir(), 'machine-economy-')) : join(root, '.node-red');
   const flow = await prepareUserDir(userDir, {
