@@ -4,7 +4,8 @@ import { Database } from 'node-sqlite3-wasm';
 import { CodedError } from '../errors';
 import { Connection } from './connection';
 import type { JournalDisk } from './disk';
-import { FileWitness, syncDirectory, type Witness, type Witnessed } from './witness';
+import { syncDirectory } from './durable-file';
+import { FileWitness, type Witness, type Witnessed } from './witness';
 
 /** The write-ahead log goes into the database when it has grown to this many bytes. */
 const LARGEST_LOG = 4 * 1024 * 1024;

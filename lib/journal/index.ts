@@ -1,3 +1,5 @@
+export { createDurableFile, replaceDurableFile, syncDirectory } from './durable-file';
 export * from './event';
 export { type JournalOptions, openJournal, rebuildProjections } from './open-journal';
+export { acquireProcessLock, type ProcessLock } from './process-lock';
 export { type CommitMoment, PowerCut, SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk';

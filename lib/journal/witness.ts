@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fdatasyncSync, openSync, readSync } from 'node:fs';
 import { HASH_LENGTH, sameBytes } from './chain';
+import { createDurableFile, writeFully } from './durable-file';
 
 /** The newest event that was on disk when the witness last looked. */
 export interface Witnessed {
@@ -60,33 +60,11 @@ export class FileWitness implements Witness {
     this.#descriptor = undefined;
   }
 
-  // Under another name first: there is either no witness or a whole one, whenever the power goes.
   #create(head: Witnessed): void {
-    const unfinished = `${this.file}.new`;
-    const descriptor = openSync(unfinished, 'w', 0o600);
-    try {
-      const content = Buffer.alloc(FILE_LENGTH);
-      for (const offset of SLOT_OFFSETS) content.set(encodeSlot(head), offset);
-      writeFully(descriptor, content, 0);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(unfinished, this.file);
-    syncDirectory(dirname(this.file));
+    const content = Buffer.alloc(FILE_LENGTH);
+    for (const offset of SLOT_OFFSETS) content.set(encodeSlot(head), offset);
+    createDurableFile(this.file, content);
     this.#descriptor = openSync(this.file, 'r+');
-  }
-}
-
-/** Makes names in a directory durable: created, renamed and removed files. */
-export function syncDirectory(directory: string): void {
-  // Windows cannot open a directory, and its file systems keep names in order with data.
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 
@@ -109,12 +87,6 @@ function readSlot(descriptor: number, offset: number): Witnessed | undefined {
   const sequence = Number(slot.readBigUInt64BE(MAGIC.length));
   if (!Number.isSafeInteger(sequence)) return undefined;
   return { sequence, hash: Uint8Array.from(content.subarray(MAGIC.length + 8)) };
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
 }
 
 function checksum(bytes: Uint8Array): Uint8Array {

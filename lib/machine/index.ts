@@ -1,0 +1,2 @@
+export { type KeyDescription, type KeystoreOptions, type MachineKeystore, openKeystore } from './keystore';
+export { MachineKey } from './machine-key';
