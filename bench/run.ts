@@ -1,0 +1,158 @@
+/** `npm run bench [-- --json FILE]`: every figure with what was measured beside it in the same run. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { removeUserDirectory, userDirectory } from './embedded-node-red';
+import { asJson, asTable, type Figure, median, percentile } from './figure';
+import { fleetFlow } from './fleet';
+import { runScenario } from './scenario';
+import type { PaymentsMeasured } from './scenarios/payments';
+import { sizeAndStart } from './size-and-start';
+
+const CATCH_UP = 1000;
+
+async function payments(): Promise<Figure[]> {
+  const measured = await runScenario<PaymentsMeasured>('payments', { machines: 10, oneByOne: 15, atOnce: 1000 });
+  const { total, ours, oneByOnePerSecond, atOncePerSecond, idleDelay, loadedDelay, bareRequest } = measured;
+  const latency = (name: string, share: number): Figure[] => [
+    {
+      name: `receipt-${name}`,
+      value: percentile(total, share),
+      unit: 'ms',
+      baseline: 1000,
+      against: 'a milestone',
+    },
+    {
+      name: `receipt-ours-${name}`,
+      value: percentile(ours, share),
+      unit: 'ms',
+      baseline: median(bareRequest),
+      against: 'a bare request to the node',
+    },
+  ];
+  return [
+    {
+      name: 'payments',
+      value: atOncePerSecond,
+      unit: '1/s',
+      baseline: oneByOnePerSecond,
+      against: 'four machines, one payment after the other',
+    },
+    ...latency('p50', 0.5),
+    ...latency('p99', 0.99),
+    { name: 'event-loop-p99', value: loadedDelay, unit: 'ms', baseline: idleDelay, against: 'idle' },
+  ];
+}
+
+async function withProofOfWork(): Promise<Figure[]> {
+  const tangle = await startSandbox({ minPowScore: 1500 });
+  try {
+    const { url, faucetUrl } = tangle;
+    const measured = await runScenario<PaymentsMeasured>('payments', {
+      machines: 2,
+      oneByOne: 2,
+      atOnce: 10,
+      url,
+      faucetUrl,
+    });
+    return [
+      {
+        name: 'event-loop-p99-pow-1500',
+        value: measured.loadedDelay,
+        unit: 'ms',
+        baseline: measured.idleDelay,
+        against: 'idle',
+      },
+    ];
+  } finally {
+    await tangle.stop();
+  }
+}
+
+async function listening(): Promise<Figure[]> {
+  const tangle = await startSandbox({});
+  const { url, faucetUrl } = tangle;
+  const userDir = await userDirectory(
+    fleetFlow({ machines: 1, ledger: { network: 'tangle', url, faucetUrl }, listens: true }),
+  );
+  try {
+    const { address } = await runScenario<{ address: string }>('listen', { userDir, expect: 0 });
+    const first = await milestone(url);
+    await runScenario('fill', { url, faucetUrl, to: address, payments: CATCH_UP });
+    const last = await milestone(url);
+    const { eventsPerSecond } = await runScenario<{ eventsPerSecond: number }>('listen', { userDir, expect: CATCH_UP });
+    return [
+      {
+        name: 'listen-catch-up',
+        value: eventsPerSecond,
+        unit: '1/s',
+        baseline: await plainReading(url, first, last),
+        against: 'outputs read one after the other over HTTP',
+      },
+    ];
+  } finally {
+    await tangle.stop();
+    await removeUserDirectory(userDir);
+  }
+}
+
+async function milestone(url: string): Promise<number> {
+  const info = (await (await fetch(`${url}/api/core/v2/info`)).json()) as {
+    status: { confirmedMilestone: { index: number } };
+  };
+  return info.status.confirmedMilestone.index;
+}
+
+/** Outputs per second that a plain client reads from the same milestones. */
+async function plainReading(url: string, first: number, last: number): Promise<number> {
+  const started = performance.now();
+  let outputs = 0;
+  for (let index = first + 1; index <= last; index += 1) {
+    const changes = (await (await fetch(`${url}/api/core/v2/milestones/by-index/${index}/utxo-changes`)).json()) as {
+      createdOutputs: string[];
+    };
+    for (const id of changes.createdOutputs) {
+      await (await fetch(`${url}/api/core/v2/outputs/${id}`)).json();
+      outputs += 1;
+    }
+  }
+  return (outputs * 1000) / (performance.now() - started);
+}
+
+/** The embedded Tangle on its own, on a port that the system chooses. */
+async function startSandbox(parameters: object) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'machine-economy-bench-'));
+  const worker = new Worker(resolve(__dirname, '..', 'dist', 'sandbox-worker.js'), {
+    workerData: { host: '127.0.0.1', port: 0, deviceBrokerPort: 0, dataDir, ...parameters },
+  });
+  const { ready } = await new Promise<{ ready: { url: string; faucetUrl: string } }>((answered, failed) => {
+    worker.once('message', answered).once('error', failed);
+  });
+  return {
+    ...ready,
+    async stop() {
+      await worker.terminate();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
+  const benchmarks = { size: sizeAndStart, payments, pow: withProofOfWork, listen: listening };
+  const figures: Figure[] = [];
+  for (const [name, benchmark] of Object.entries(benchmarks)) {
+    if (values.only && values.only !== name) continue;
+    console.error(`measuring ${name} ...`);
+    figures.push(...(await benchmark()));
+  }
+  console.log(asTable(figures));
+  if (values.json) writeFileSync(values.json, asJson(figures));
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
