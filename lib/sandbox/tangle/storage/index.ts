@@ -1,0 +1,1 @@
+export { type StoredBlock, type StoredMilestone, type StoredOutput, TangleStore } from './tangle-store';
