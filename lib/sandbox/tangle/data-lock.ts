@@ -18,7 +18,7 @@ export async function lockDirectory(directory: string): Promise<DataLock> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = socketPath(realpathSync(directory));
   let server = await listen(path);
-  if (!server && !(await answers(path))) {
+  if (!server && path.endsWith('.lock') && !(await answers(path))) {
     rmSync(path, { force: true });
     server = await listen(path);
   }
@@ -27,10 +27,12 @@ export async function lockDirectory(directory: string): Promise<DataLock> {
   return { release: () => new Promise((resolve) => held.close(() => resolve())) };
 }
 
-// The path of a socket has at most some hundred bytes, so it can not lie in just any directory.
+// Where the system has sockets without files, nothing is left behind and only one process can have the name. Elsewhere
+// the path of a socket has at most some hundred bytes, so it can not lie in just any directory.
 function socketPath(directory: string): string {
   const name = `machine-economy-sandbox-${createHash('sha256').update(directory).digest('hex').slice(0, 24)}`;
-  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.lock`);
+  if (process.platform === 'win32') return `\\\\.\\pipe\\${name}`;
+  return process.platform === 'linux' ? `\0${name}` : join(tmpdir(), `${name}.lock`);
 }
 
 function listen(path: string): Promise<Server | undefined> {

@@ -1,0 +1,36 @@
+import { runSandbox, SANDBOX_USAGE } from './sandbox-command';
+
+const USAGE = `Usage: machine-economy <command> [options]
+
+Commands:
+  sandbox   the embedded ledger on its own, for other machines
+
+machine-economy <command> --help tells more.
+`;
+
+/** @returns the exit code */
+async function main([command, ...parameters]: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'sandbox':
+      return runSandbox(parameters);
+    case undefined:
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(`${USAGE}\n${SANDBOX_USAGE}`);
+      return command === undefined ? 2 : 0;
+    default:
+      process.stderr.write(`machine-economy: there is no command ${JSON.stringify(command)}\n\n${USAGE}`);
+      return 2;
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`machine-economy: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);
