@@ -127,6 +127,8 @@ export interface TransactionSignature {
 export interface SealedTransaction {
   readonly transactionId: string;
   readonly bytes: Uint8Array;
+  /** What comes back to us, where output ids are known before execution (Tangle); else `read` tells. */
+  readonly change?: readonly (SpendableOutput & { readonly index: number })[];
 }
 
 export interface SubmittedTransaction {

@@ -36,10 +36,29 @@ export interface Receipt {
 
 /** What happened to a payment after its intent was durable. */
 export type PaymentReport =
-  | { readonly kind: 'submitted' | 'unknown'; readonly paymentId: string; readonly transactionId: string | null; readonly origin: PaymentOrigin }
+  | {
+      readonly kind: 'submitted' | 'unknown';
+      readonly paymentId: string;
+      readonly transactionId: string | null;
+      readonly origin: PaymentOrigin;
+    }
   /** Must be acknowledged with `reported(paymentId)` once the flow has it; comes again after a restart otherwise. */
-  | { readonly kind: 'confirmed'; readonly paymentId: string; readonly receipt: Receipt; readonly redelivered: boolean; readonly origin: PaymentOrigin }
-  | { readonly kind: 'failed'; readonly paymentId: string; readonly code: string; readonly detail: string; readonly message: string; readonly parameters: Readonly<Record<string, string | number>>; readonly origin: PaymentOrigin };
+  | {
+      readonly kind: 'confirmed';
+      readonly paymentId: string;
+      readonly receipt: Receipt;
+      readonly redelivered: boolean;
+      readonly origin: PaymentOrigin;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly paymentId: string;
+      readonly code: string;
+      readonly detail: string;
+      readonly message: string;
+      readonly parameters: Readonly<Record<string, string | number>>;
+      readonly origin: PaymentOrigin;
+    };
 
 /** What accepting an order answers. `receipt` is there when this payment was confirmed before (a replay). */
 export interface AcceptedPayment {
@@ -85,3 +104,25 @@ export interface HistoryEntry {
 }
 
 export type ListenFrom = 'now' | 'last' | 'beginning';
+
+/** What an account tells on its own, beside reports and received payments: goes to the wallet's second output. */
+export type AccountEvent =
+  /** Nothing is signed any more until a person has looked. `reason`: `foreign-spend`, `paid-twice`, `journal`. */
+  | {
+      readonly event: 'frozen';
+      readonly code: 'JOURNAL_DAMAGED';
+      readonly reason: string;
+      readonly outputId: string | null;
+      readonly by: string | null;
+    }
+  /** Payments received while nobody read the ledger cannot be known any more through this node. */
+  | { readonly event: 'history-pruned'; readonly code: 'HISTORY_PRUNED'; readonly message: string }
+  /** Something that should not happen did; the account goes on. */
+  | { readonly event: 'trouble'; readonly message: string };
+
+/** Everything an account tells unasked. */
+export type AccountSignal =
+  | { readonly report: PaymentReport }
+  /** Must be acknowledged with `delivered(listenerId, eventId)`; comes again after a restart otherwise. */
+  | { readonly listenerId: string; readonly payment: ReceivedPayment; readonly redelivered: boolean }
+  | { readonly event: AccountEvent };

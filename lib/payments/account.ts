@@ -1,0 +1,368 @@
+import { CodedError } from '../errors';
+import type { PaymentRow } from './book-reader';
+import { Chase, reportConfirmed } from './chase';
+import { type AccountPorts, Engine } from './engine';
+import { record } from './events';
+import { Listeners } from './listeners';
+import type { AcceptedPayment, Balance, HistoryEntry, ListenFrom, PaymentOrder } from './order';
+import { type CheckedOrder, checkOrder } from './order-check';
+import { Patrol } from './patrol';
+import { parseContacts } from './payees';
+import { newPaymentId } from './payment-id';
+import { judge, parsePolicy } from './policy';
+import { Pump } from './pump';
+import { Reader } from './reader';
+import { RULES, type Rules } from './rules';
+import { balanceOf, historyOf, receiptOf } from './statements';
+
+/** Properties of the machine node, as the flow has them. */
+export interface AccountSettings {
+  readonly policy: unknown;
+  readonly contacts: unknown;
+}
+
+/** So long an order waits for the account's first look at the ledger. */
+const FIRST_LOOK_MS = 60_000;
+
+/**
+ * One identity's account on one network: accepts orders, signs and follows them until they are settled and reported, and
+ * hands over what was received. Everything it knows is in the journal; it may be killed at any moment.
+ */
+export class Account {
+  readonly #engine: Engine;
+  readonly #reader: Reader;
+  readonly #chase: Chase;
+  readonly #pump: Pump;
+  readonly #patrol: Patrol;
+  readonly #listeners: Listeners;
+  #firstLook: { readonly taken: Promise<void>; readonly take: () => void };
+
+  /**
+   * Takes up what the journal holds: resumes intents, follows attempts, tells receipts again that nobody acknowledged.
+   * Does not wait for the ledger. `emit` may be called before this returns.
+   *
+   * @param rules the simulation's door: nobody else hands over other rules than the real ones
+   * @throws CodedError `CONFIG_INVALID` for policy or contacts, `ADDRESS_INVALID` for a contact
+   */
+  static async open(ports: AccountPorts, settings: AccountSettings, rules: Rules = RULES): Promise<Account> {
+    const account = new Account(ports, settings, rules);
+    await account.#resume();
+    return account;
+  }
+
+  private constructor(ports: AccountPorts, settings: AccountSettings, rules: Rules) {
+    const engine = new Engine(ports, rules, parseSettings(settings, ports));
+    this.#engine = engine;
+    const known = engine.book.account();
+    engine.frozen = known?.frozen ?? undefined;
+    engine.ledgerTime = known?.ledgerTime ?? 0;
+    engine.durablePosition = engine.book.lastPosition();
+    let take = () => {};
+    const taken = known ? Promise.resolve() : new Promise<void>((resolve) => (take = resolve));
+    this.#firstLook = { taken, take };
+    const fail = (paymentId: string, failure: CodedError) => this.#fail(paymentId, failure);
+    this.#listeners = new Listeners(engine);
+    this.#chase = new Chase(engine, {
+      changed: () => {
+        this.#pump.loop.kick();
+        this.#patrol.loop.kick();
+      },
+    });
+    this.#pump = new Pump(engine, { chase: this.#chase, fail });
+    this.#patrol = new Patrol(engine, fail);
+    this.#reader = new Reader(engine, {
+      changed: () => {
+        this.#firstLook.take();
+        this.#pump.loop.kick();
+      },
+      seen: (transactionId) => this.#chase.seen(transactionId),
+      received: () => this.#listeners.deliver(),
+    });
+    engine.onReach = () => {
+      this.#pump.loop.kick();
+      this.#patrol.loop.kick();
+    };
+  }
+
+  /**
+   * Accepts an order. Resolves once its intent is on disk (or it turns out to be a payment that is known already); what
+   * becomes of it is told by reports.
+   *
+   * @throws CodedError contract.md "Amounts" says which, and in which order
+   */
+  async pay(order: PaymentOrder): Promise<AcceptedPayment> {
+    const engine = this.#engine;
+    const { network, identity } = engine.ports;
+    const checked = checkOrder(order, { self: identity.address, contacts: engine.contacts, network });
+    const paymentId = checked.paymentId ?? newPaymentId(engine.now(), engine.ports.random);
+    const before = this.#known(paymentId, checked);
+    if (before) return before;
+    await this.#awaitFirstLook();
+    engine.assertNotFrozen();
+    this.#judge(checked);
+    await this.#assertDeposits(checked);
+    // Money that has just arrived may not have been read yet.
+    if (this.#fundsMissing(checked)) await this.#readForward();
+    const accepted = await engine.write((append): AcceptedPayment => {
+      this.#assertOpen();
+      // All of it once more, where nothing can come in between.
+      const known = this.#known(paymentId, checked);
+      if (known) return known;
+      engine.assertNotFrozen();
+      const budgetTime = this.#judge(checked);
+      const missing = this.#fundsMissing(checked);
+      if (missing) throw missing;
+      const { networkId } = engine;
+      record(append, 'payment.intended', {
+        network: networkId,
+        paymentId,
+        to: checked.to,
+        amount: checked.amount.toString(),
+        reference: checked.reference,
+        parts: checked.parts.map(({ address, amount }) => ({ address, amount: amount.toString() })),
+        origin: { ...checked.origin },
+        budgetTime,
+      });
+      record(append, 'payment.cleared', { network: networkId, paymentId });
+      return { paymentId };
+    });
+    this.#pump.loop.kick();
+    this.#patrol.loop.kick();
+    return accepted;
+  }
+
+  /** The flow has the receipt: it is not told again. */
+  async reported(paymentId: string): Promise<void> {
+    const { book, networkId: network, write } = this.#bound();
+    await write((append, sql) => {
+      if (book.payment(paymentId)?.state !== 'CONFIRMED') return;
+      record(append, 'payment.reported', { network, paymentId });
+      // Bytes that carry nothing any more which is not reported are never sent again.
+      for (const { transactionId } of book.attemptsOf(paymentId)) {
+        if (book.paymentsOf(transactionId).some((other) => book.payment(other)?.state !== 'REPORTED')) continue;
+        sql.run('DELETE FROM signed_bytes WHERE network = ? AND transaction_id = ?', [network, transactionId]);
+      }
+    });
+  }
+
+  balance(): Balance {
+    return balanceOf(this.#engine);
+  }
+
+  /** Newest first. */
+  history({ limit }: { readonly limit: number }): HistoryEntry[] {
+    return historyOf(this.#engine, Math.max(0, Math.min(1000, Math.trunc(limit) || 0)));
+  }
+
+  /** Starts handing received payments to a listener, by `emit`; `from` counts for a listener never seen before. */
+  async listen({ listenerId, from }: { readonly listenerId: string; readonly from: ListenFrom }): Promise<void> {
+    await this.#listeners.listen(listenerId, from);
+  }
+
+  /** The flow has this received payment. */
+  async delivered(listenerId: string, eventId: string): Promise<void> {
+    await this.#listeners.delivered(listenerId, eventId);
+  }
+
+  stopListening(listenerId: string): void {
+    this.#listeners.stop(listenerId);
+  }
+
+  /** The ledger says that it moved on. */
+  wake(_height: number): void {
+    this.#reader.loop.kick();
+    this.#chase.wake();
+  }
+
+  ledgerUp(): void {
+    this.#engine.ledgerUp();
+    this.wake(0);
+  }
+
+  ledgerDown(error: CodedError): void {
+    this.#engine.ledgerDown(error);
+  }
+
+  /**
+   * Judges later orders by another policy; what was accepted stays accepted.
+   * @throws CodedError as {@link Account.open}
+   */
+  configure(settings: AccountSettings): void {
+    Object.assign(this.#engine, parseSettings(settings, this.#engine.ports));
+  }
+
+  /** Why nothing is signed any more, if so. */
+  get frozen(): string | undefined {
+    return this.#engine.frozen;
+  }
+
+  /** True while something is not settled and reported: an account that nobody uses any more is closed later. */
+  get unsettled(): boolean {
+    const { book } = this.#engine;
+    const unfinished = (['INTENT', 'READY', 'IN_FLIGHT'] as const).some((state) => book.paymentsIn(state).length > 0);
+    return unfinished || book.openAttempts().length > 0;
+  }
+
+  /** Stops. What is not settled goes on when the account is opened again. */
+  async close(): Promise<void> {
+    const engine = this.#engine;
+    if (engine.closed) return;
+    engine.closed = true;
+    this.#firstLook.take();
+    this.#pump.loop.stop();
+    this.#patrol.loop.stop();
+    this.#chase.stop();
+    if (engine.ports.journal.damage === undefined) await this.#reader.close();
+    else this.#reader.loop.stop();
+  }
+
+  async #resume(): Promise<void> {
+    const engine = this.#engine;
+    const { book, networkId: network } = engine;
+    if (engine.ports.journal.damage !== undefined) {
+      engine.freezeHere('journal', null, null);
+    } else if (book.paymentsIn('INTENT').length > 0) {
+      await engine.write((append) => {
+        for (const { paymentId } of book.paymentsIn('INTENT'))
+          record(append, 'payment.cleared', { network, paymentId });
+      });
+    }
+    for (const { paymentId } of book.paymentsIn('CONFIRMED')) reportConfirmed(engine, paymentId, true);
+    this.#chase.resume();
+    this.#reader.loop.kick();
+    this.#patrol.loop.kick();
+  }
+
+  /** Replay, join or mismatch; undefined for a payment that may be intended. */
+  #known(paymentId: string, order: CheckedOrder): AcceptedPayment | undefined {
+    const engine = this.#engine;
+    const payment = engine.book.payment(paymentId);
+    if (!payment) return undefined;
+    if (!this.#isSame(payment, order)) {
+      throw new CodedError('PAYMENT_MISMATCH', 'default', `the payment ${paymentId} was another one`, { paymentId });
+    }
+    if (payment.state === 'REJECTED' || payment.state === 'FAILED') return undefined;
+    const receipt = receiptOf(payment, engine);
+    return receipt ? { paymentId, receipt } : { paymentId };
+  }
+
+  #isSame(payment: PaymentRow, order: CheckedOrder): boolean {
+    const parts = this.#engine.book.parts(payment.paymentId);
+    return (
+      payment.payee === order.to &&
+      payment.amount === order.amount &&
+      payment.reference === order.reference &&
+      parts.length === order.parts.length &&
+      order.parts.every(
+        ({ address, amount }, index) => parts[index]?.address === address && parts[index].amount === amount,
+      )
+    );
+  }
+
+  /** @returns the budget time it was judged at */
+  #judge({ payees, amount }: CheckedOrder): number {
+    const engine = this.#engine;
+    const at = engine.budgetTime();
+    judge(
+      engine.policy,
+      { payees, amount, at },
+      engine.rules.reservedSince(engine.book),
+      engine.ports.network.decimals,
+    );
+    return at;
+  }
+
+  async #assertDeposits({ parts, reference }: CheckedOrder): Promise<void> {
+    const wanted = parts.map(({ address, amount }) => ({ to: address, amount, reference }));
+    const minimums = await this.#engine.compute((ledger) => ledger.minimumAmounts(wanted));
+    for (const [index, { to, amount }] of wanted.entries()) {
+      const minimum = minimums[index] ?? 1n;
+      if (amount >= minimum) continue;
+      throw new CodedError('DEPOSIT_TOO_SMALL', 'default', `${to} must get at least ${minimum} on this ledger`, {
+        payee: to,
+        amount: amount.toString(),
+        minimum: minimum.toString(),
+      });
+    }
+  }
+
+  /** What speaks against this amount in the account, beside everything accepted before. */
+  #fundsMissing({ amount }: CheckedOrder): CodedError | undefined {
+    const { book, ports } = this.#engine;
+    const available = book.unspentSum(true).amount - book.reserved();
+    const left = available - amount;
+    if (left === 0n || (left > 0n && left >= ports.network.minimumChange)) return undefined;
+    const parameters = { available: (available > 0n ? available : 0n).toString(), amount: amount.toString() };
+    return left < 0n
+      ? new CodedError(
+          'FUNDS_INSUFFICIENT',
+          'default',
+          `${parameters.available} available, ${parameters.amount} needed`,
+          parameters,
+        )
+      : new CodedError(
+          'FUNDS_INSUFFICIENT',
+          'change',
+          'what would be left is less than the ledger keeps as an output',
+          {
+            ...parameters,
+            minimumChange: ports.network.minimumChange.toString(),
+          },
+        );
+  }
+
+  async #fail(paymentId: string, failure: CodedError): Promise<void> {
+    const engine = this.#engine;
+    const { book, networkId: network } = engine;
+    const { code, detail, message, parameters } = failure;
+    const failed = await engine.write((append) => {
+      // It may have been signed a moment ago.
+      if (book.payment(paymentId)?.state !== 'READY' || book.wasSigned(paymentId) || engine.frozen !== undefined)
+        return false;
+      record(append, 'payment.failed', { network, paymentId, code, detail, message });
+      return true;
+    });
+    const origin = book.payment(paymentId)?.origin;
+    if (failed && origin)
+      engine.emit({ report: { kind: 'failed', paymentId, code, detail, message, parameters, origin } });
+  }
+
+  #assertOpen(): void {
+    if (this.#engine.closed) throw new CodedError('PAYMENT_FAILED', 'closed', 'the account is closed');
+  }
+
+  async #awaitFirstLook(): Promise<void> {
+    const engine = this.#engine;
+    this.#assertOpen();
+    if (!engine.book.account()) await this.#within(FIRST_LOOK_MS, this.#firstLook.taken);
+    this.#assertOpen();
+    if (engine.book.account()) return;
+    throw (
+      engine.down?.error ?? new CodedError('LEDGER_UNREACHABLE', 'default', 'the account has not seen the ledger yet')
+    );
+  }
+
+  async #readForward(): Promise<void> {
+    await this.#within(5_000, this.#reader.loop.next());
+  }
+
+  #within(milliseconds: number, promise: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#engine.ports.clock.after(milliseconds, resolve);
+      void promise.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #bound() {
+    const engine = this.#engine;
+    return { book: engine.book, networkId: engine.networkId, write: engine.write.bind(engine) };
+  }
+}
+
+function parseSettings({ policy, contacts }: AccountSettings, { network }: AccountPorts) {
+  const known = parseContacts(contacts, network.addressForm);
+  return { contacts: known, policy: parsePolicy(policy, known, network) };
+}

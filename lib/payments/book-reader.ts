@@ -1,0 +1,333 @@
+import type { Sql, SqlRow, SqlValue } from '../journal';
+import type { Cursor, SpendableOutput } from '../ledger';
+import type { Address, BaseUnits } from '../values';
+import type { PaymentOrigin } from './order';
+import type { AttemptState, PaymentState } from './transitions';
+
+export interface PaymentRow {
+  readonly paymentId: string;
+  readonly state: PaymentState;
+  /** Journal sequence of its present intent. */
+  readonly intent: number;
+  readonly intendedAt: number;
+  readonly payee: Address;
+  readonly amount: BaseUnits;
+  readonly reference: string;
+  readonly origin: PaymentOrigin;
+  /** The attempt that settled it. */
+  readonly transactionId: string | null;
+  readonly failure: { readonly code: string; readonly detail: string; readonly message: string } | null;
+}
+
+export interface PartRow {
+  readonly address: Address;
+  readonly amount: BaseUnits;
+}
+
+export interface AttemptRow {
+  readonly transactionId: string;
+  readonly state: AttemptState;
+  readonly signedAt: number;
+  readonly submittedAt: number | null;
+  readonly expiresEpoch: number | null;
+  readonly confirmedAt: number | null;
+}
+
+export interface AccountRow {
+  readonly address: string;
+  readonly cursor: Cursor;
+  readonly height: number;
+  readonly ledgerTime: number;
+  readonly frozen: string | null;
+}
+
+export interface ReceivedRow {
+  readonly position: number;
+  readonly eventId: string;
+  readonly transactionId: string;
+  readonly sender: string | null;
+  readonly amount: BaseUnits;
+  readonly reference: string | null;
+  readonly confirmedAt: number;
+}
+
+const PAYMENT_COLUMNS =
+  'payment_id, state, intent, intended_at, payee, amount, reference, origin, transaction_id, failure';
+const ATTEMPT_COLUMNS = 'a.transaction_id, a.state, a.signed_at, a.submitted_at, a.expires_epoch, a.confirmed_at';
+// As the partial index `payments_unfinished` has it.
+const UNFINISHED = "state IN ('INTENT', 'READY', 'IN_FLIGHT', 'CONFIRMED')";
+
+/** What the journal knows of one account. Reads only; see {@link book} for how the tables come to be. */
+export class BookReader {
+  constructor(
+    private readonly sql: Sql,
+    private readonly network: string,
+  ) {}
+
+  account(): AccountRow | undefined {
+    const row = this.#get('SELECT address, cursor, height, ledger_time, frozen FROM accounts WHERE network = ?');
+    return (
+      row && {
+        address: text(row.address),
+        cursor: text(row.cursor),
+        height: Number(row.height),
+        ledgerTime: Number(row.ledger_time),
+        frozen: textOrNull(row.frozen),
+      }
+    );
+  }
+
+  payment(paymentId: string): PaymentRow | undefined {
+    const row = this.#get(`SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? AND payment_id = ?`, paymentId);
+    return row && paymentOf(row);
+  }
+
+  paymentsIn(state: PaymentState): PaymentRow[] {
+    return this.#all(
+      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? AND ${UNFINISHED} AND state = ? ORDER BY intent`,
+      state,
+    ).map(paymentOf);
+  }
+
+  /** Newest first. */
+  latestPayments(limit: number): PaymentRow[] {
+    return this.#all(
+      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? ORDER BY intent DESC LIMIT ?`,
+      limit,
+    ).map(paymentOf);
+  }
+
+  parts(paymentId: string): PartRow[] {
+    return this.#all(
+      'SELECT address, amount FROM payment_parts WHERE network = ? AND payment_id = ? ORDER BY ordinal',
+      paymentId,
+    ).map((row) => ({ address: text(row.address) as Address, amount: units(row.amount) }));
+  }
+
+  attempt(transactionId: string): AttemptRow | undefined {
+    const row = this.#get(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempts a WHERE network = ? AND transaction_id = ?`,
+      transactionId,
+    );
+    return row && attemptOf(row);
+  }
+
+  /** SIGNED or SUBMITTED, oldest first. */
+  openAttempts(): AttemptRow[] {
+    return this.#all(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempts a WHERE network = ? AND state IN ('SIGNED', 'SUBMITTED') ORDER BY sequence`,
+    ).map(attemptOf);
+  }
+
+  /** Called dead, but a payment of it is not settled: a node may have been wrong. */
+  doubtedAttempts(): AttemptRow[] {
+    return this.#all(
+      `SELECT DISTINCT ${ATTEMPT_COLUMNS} FROM payments p
+       JOIN attempt_payments ap ON ap.network = p.network AND ap.payment_id = p.payment_id
+       JOIN attempts a ON a.network = ap.network AND a.transaction_id = ap.transaction_id
+       WHERE p.network = ? AND p.${UNFINISHED} AND p.state IN ('READY', 'IN_FLIGHT') AND a.state = 'DEAD' ORDER BY a.sequence`,
+    ).map(attemptOf);
+  }
+
+  attemptsOf(paymentId: string): AttemptRow[] {
+    return this.#all(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempt_payments ap
+       JOIN attempts a ON a.network = ap.network AND a.transaction_id = ap.transaction_id
+       WHERE ap.network = ? AND ap.payment_id = ? ORDER BY a.sequence`,
+      paymentId,
+    ).map(attemptOf);
+  }
+
+  wasSigned(paymentId: string): boolean {
+    return (
+      this.#get('SELECT 1 FROM attempt_payments WHERE network = ? AND payment_id = ? LIMIT 1', paymentId) !== undefined
+    );
+  }
+
+  paymentsOf(transactionId: string): string[] {
+    return this.#all(
+      'SELECT payment_id FROM attempt_payments WHERE network = ? AND transaction_id = ?',
+      transactionId,
+    ).map((row) => text(row.payment_id));
+  }
+
+  inputsOf(transactionId: string): string[] {
+    return this.#all(
+      'SELECT output_id FROM attempt_inputs WHERE network = ? AND transaction_id = ?',
+      transactionId,
+    ).map((row) => text(row.output_id));
+  }
+
+  signedBytes(transactionId: string): Uint8Array | undefined {
+    const row = this.#get('SELECT bytes FROM signed_bytes WHERE network = ? AND transaction_id = ?', transactionId);
+    return row?.bytes instanceof Uint8Array ? row.bytes : undefined;
+  }
+
+  /** Inputs of attempts that are open, or that carry a payment which is not settled: nobody else may use them. */
+  heldInputs(): Set<string> {
+    const open = this.#all(
+      `SELECT i.output_id FROM attempts a
+       JOIN attempt_inputs i ON i.network = a.network AND i.transaction_id = a.transaction_id
+       WHERE a.network = ? AND a.state IN ('SIGNED', 'SUBMITTED')`,
+    );
+    const doubted = this.doubtedAttempts().flatMap(({ transactionId }) => this.inputsOf(transactionId));
+    return new Set([...open.map((row) => text(row.output_id)), ...doubted]);
+  }
+
+  output(
+    outputId: string,
+  ): { readonly amount: BaseUnits; readonly spentBy: string | null; readonly spendable: boolean } | undefined {
+    const row = this.#get(
+      'SELECT amount, spendable, spent_by FROM outputs WHERE network = ? AND output_id = ?',
+      outputId,
+    );
+    return row && { amount: units(row.amount), spentBy: textOrNull(row.spent_by), spendable: row.spendable === 1 };
+  }
+
+  /** Unspent outputs that only we can unlock, by amount. */
+  unspent(order: 'largest' | 'smallest', limit: number): SpendableOutput[] {
+    const direction = order === 'largest' ? 'DESC' : 'ASC';
+    return this.#all(
+      `SELECT output_id, amount FROM outputs WHERE network = ? AND spent_by IS NULL AND spendable = 1
+       ORDER BY amount ${direction}, output_id LIMIT ?`,
+      limit,
+    ).map((row) => ({ outputId: text(row.output_id), amount: units(row.amount) }));
+  }
+
+  unspentSum(spendable: boolean): { readonly amount: BaseUnits; readonly count: number } {
+    const row = this.#get(
+      'SELECT coalesce(sum(amount), 0) AS amount, count(*) AS count FROM outputs WHERE network = ? AND spent_by IS NULL AND spendable = ?',
+      spendable ? 1 : 0,
+    );
+    return { amount: units(row?.amount ?? 0), count: Number(row?.count ?? 0) };
+  }
+
+  /**
+   * What unsettled payments will still take out of the unspent outputs: an attempt that the ledger has executed, while
+   * its outcome is not in the journal yet, has taken it already.
+   */
+  reserved(): BaseUnits {
+    const row = this.#get(
+      `SELECT coalesce(sum(p.amount), 0) AS amount FROM payments p
+       WHERE p.network = ? AND p.${UNFINISHED} AND p.state IN ('INTENT', 'READY', 'IN_FLIGHT') AND NOT EXISTS (
+         SELECT 1 FROM attempt_payments ap
+         JOIN attempt_inputs i ON i.network = ap.network AND i.transaction_id = ap.transaction_id
+         JOIN outputs o ON o.network = i.network AND o.output_id = i.output_id
+         WHERE ap.network = p.network AND ap.payment_id = p.payment_id AND o.spent_by = ap.transaction_id)`,
+    );
+    return units(row?.amount ?? 0);
+  }
+
+  /** The latest budget time that any intent was judged by. */
+  budgetHighWater(): number {
+    const row = this.#get('SELECT budget_time FROM budget_rows WHERE network = ? ORDER BY sequence DESC LIMIT 1');
+    return Number(row?.budget_time ?? 0);
+  }
+
+  /** Sum of all reservations made after a budget time (all of them when it is undefined). */
+  reservedSince(after: number | undefined): BaseUnits {
+    const last = this.#get('SELECT running FROM budget_rows WHERE network = ? ORDER BY sequence DESC LIMIT 1');
+    if (!last) return 0n;
+    const before =
+      after === undefined
+        ? undefined
+        : this.#get(
+            'SELECT running FROM budget_rows WHERE network = ? AND budget_time <= ? ORDER BY budget_time DESC, sequence DESC LIMIT 1',
+            after,
+          );
+    return units(last.running) - units(before?.running ?? 0);
+  }
+
+  lastPosition(): number {
+    return Number(
+      this.#get('SELECT max(position) AS position FROM received_payments WHERE network = ?')?.position ?? 0,
+    );
+  }
+
+  receivedAfter(position: number, limit: number): ReceivedRow[] {
+    return this.#all(
+      'SELECT * FROM received_payments WHERE network = ? AND position > ? ORDER BY position LIMIT ?',
+      position,
+      limit,
+    ).map(receivedOf);
+  }
+
+  latestReceived(limit: number): ReceivedRow[] {
+    return this.#all('SELECT * FROM received_payments WHERE network = ? ORDER BY position DESC LIMIT ?', limit).map(
+      receivedOf,
+    );
+  }
+
+  listenerPosition(source: string, listenerId: string): number | undefined {
+    const row = this.#get(
+      'SELECT position FROM listeners WHERE network = ? AND source = ? AND listener_id = ?',
+      source,
+      listenerId,
+    );
+    return row && Number(row.position);
+  }
+
+  #get(sql: string, ...values: SqlValue[]): SqlRow | undefined {
+    return this.sql.get(sql, [this.network, ...values]);
+  }
+
+  #all(sql: string, ...values: SqlValue[]): SqlRow[] {
+    return this.sql.all(sql, [this.network, ...values]);
+  }
+}
+
+function paymentOf(row: SqlRow): PaymentRow {
+  return {
+    paymentId: text(row.payment_id),
+    state: text(row.state) as PaymentState,
+    intent: Number(row.intent),
+    intendedAt: Number(row.intended_at),
+    payee: text(row.payee) as Address,
+    amount: units(row.amount),
+    reference: text(row.reference),
+    origin: JSON.parse(text(row.origin)) as PaymentOrigin,
+    transactionId: textOrNull(row.transaction_id),
+    failure: row.failure === null ? null : (JSON.parse(text(row.failure)) as PaymentRow['failure']),
+  };
+}
+
+function attemptOf(row: SqlRow): AttemptRow {
+  return {
+    transactionId: text(row.transaction_id),
+    state: text(row.state) as AttemptState,
+    signedAt: Number(row.signed_at),
+    submittedAt: numberOrNull(row.submitted_at),
+    expiresEpoch: numberOrNull(row.expires_epoch),
+    confirmedAt: numberOrNull(row.confirmed_at),
+  };
+}
+
+function receivedOf(row: SqlRow): ReceivedRow {
+  return {
+    position: Number(row.position),
+    eventId: text(row.event_id),
+    transactionId: text(row.transaction_id),
+    sender: textOrNull(row.sender),
+    amount: units(row.amount),
+    reference: textOrNull(row.reference),
+    confirmedAt: Number(row.confirmed_at),
+  };
+}
+
+function text(value: SqlValue | undefined): string {
+  return String(value);
+}
+
+function textOrNull(value: SqlValue | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function numberOrNull(value: SqlValue | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}
+
+function units(value: SqlValue | undefined): BaseUnits {
+  if (typeof value === 'bigint') return value;
+  if (typeof value === 'number') return BigInt(value);
+  throw new TypeError('not an amount');
+}
