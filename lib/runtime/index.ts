@@ -1,1 +1,3 @@
+export { CodedError, isCodedError } from '../errors';
 export * from './runtime';
+export { closeRuntimes, runtimeOf } from './runtime-of';

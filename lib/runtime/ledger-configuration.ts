@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
 import { CodedError } from '../errors';
+import { parseNodeUrl } from '../ledger';
 import type { LedgerConfiguration, Network } from './runtime';
 
 /** A ledger configuration that has been checked: what is needed to reach it, and the key under which it is shared. */
 export type LedgerPlan =
-  | { readonly kind: 'sandbox-tangle'; readonly shareKey: string; readonly port: number; readonly deviceBrokerPort: number }
+  | {
+      readonly kind: 'sandbox-tangle';
+      readonly shareKey: string;
+      readonly port: number;
+      readonly deviceBrokerPort: number;
+    }
   | {
       readonly kind: 'tangle';
       readonly shareKey: string;
@@ -51,7 +57,9 @@ export function planLedger(configuration: LedgerConfiguration): LedgerPlan {
     };
   }
   if (NOT_BUILT.includes(network)) {
-    throw new CodedError('CONFIG_INVALID', 'network-not-built', `the network ${network} is not supported yet`, { network });
+    throw new CodedError('CONFIG_INVALID', 'network-not-built', `the network ${network} is not supported yet`, {
+      network,
+    });
   }
   throw invalid('network', 'network', String(network));
 }
@@ -70,14 +78,16 @@ function portOf(property: string, value: unknown, otherwise: number): number {
 
 function urlOf(property: string, value: unknown, protocols: readonly string[]): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
-  const url = typeof value === 'string' && URL.canParse(value.trim()) ? new URL(value.trim()) : undefined;
-  if (!url || !protocols.includes(url.protocol) || url.hostname === '') throw invalid('url', property, String(value));
-  // A password in a URL would show up in status texts and logs; the SDK cannot use it anyway.
-  if (url.username !== '' || url.password !== '') throw invalid('url-secret', property, url.host);
+  if (typeof value !== 'string') throw invalid('url', property, typeof value);
+  const url = parseNodeUrl(value.trim());
+  if (!protocols.includes(url.protocol)) throw invalid('url', property, url.host);
   return url.href.replace(/\/$/, '');
 }
 
 function invalid(detail: string, property: string, value: string): CodedError {
   const shown = value.slice(0, 100);
-  return new CodedError('CONFIG_INVALID', detail, `the ledger's ${property} is not usable: "${shown}"`, { property, value: shown });
+  return new CodedError('CONFIG_INVALID', detail, `the ledger's ${property} is not usable: "${shown}"`, {
+    property,
+    value: shown,
+  });
 }

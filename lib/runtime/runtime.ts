@@ -1,6 +1,15 @@
 import type { CodedError } from '../errors';
 import type { NetworkInfo } from '../ledger';
-import type { Balance, HistoryEntry, ListenFrom, PaymentOrder, PaymentReport, Receipt, ReceivedPayment } from '../payments/order';
+import type {
+  AccountEvent,
+  Balance,
+  HistoryEntry,
+  ListenFrom,
+  PaymentOrder,
+  PaymentReport,
+  Receipt,
+  ReceivedPayment,
+} from '../payments/order';
 
 /**
  * What nodes may use: ledgers and machines of this Node-RED process. They belong to the runtime and not to a node, so a
@@ -14,7 +23,14 @@ export interface Runtime {
   readonly keystore: Keystore;
 }
 
-export type Network = 'sandbox-tangle' | 'tangle' | 'sandbox-iota' | 'iota-testnet' | 'iota-devnet' | 'iota-mainnet' | 'iota-url';
+export type Network =
+  | 'sandbox-tangle'
+  | 'tangle'
+  | 'sandbox-iota'
+  | 'iota-testnet'
+  | 'iota-devnet'
+  | 'iota-mainnet'
+  | 'iota-url';
 
 /** Properties of an `iota-ledger` node as Node-RED hands them over; checked by the runtime. */
 export interface LedgerConfiguration {
@@ -69,7 +85,10 @@ export interface MachineIdentity {
 
 /** Everything a machine tells on its own: goes to the wallet's second output. */
 export type MachineEvent =
-  | { readonly event: 'unknown' | 'payment-failed' | 'frozen'; readonly [detail: string]: unknown }
+  | AccountEvent
+  | { readonly event: 'unknown'; readonly paymentId: string; readonly transactionId: string | null }
+  /** A payment that nobody in the flow waits for any more has failed. */
+  | { readonly event: 'payment-failed'; readonly paymentId: string; readonly code: string; readonly message: string }
   /** A receipt whose pay node is gone. */
   | { readonly event: 'receipt'; readonly receipt: Receipt };
 
@@ -94,7 +113,10 @@ export interface Machine {
   /** Asks the faucet. */
   fund(): Promise<void>;
   /** Payments to this machine, each at least once. Resolve of the handler = handed to the flow. Returns how to stop. */
-  listen(options: { readonly listenerId: string; readonly from: ListenFrom }, handler: (payment: ReceivedPayment, redelivered: boolean) => void): Promise<() => void>;
+  listen(
+    options: { readonly listenerId: string; readonly from: ListenFrom },
+    handler: (payment: ReceivedPayment, redelivered: boolean) => void,
+  ): Promise<() => void>;
   close(): Promise<void>;
 }
 
@@ -102,7 +124,10 @@ export interface Machine {
 export interface Keystore {
   list(): Promise<KeyDescription[]>;
   /** Makes a key and returns its 24 words to be shown once. @throws CodedError `CONFIG_INVALID` (`key-exists`) */
-  create(key: string, passphrase: string | undefined): Promise<{ readonly words: string; readonly description: KeyDescription }>;
+  create(
+    key: string,
+    passphrase: string | undefined,
+  ): Promise<{ readonly words: string; readonly description: KeyDescription }>;
   import(key: string, words: string, passphrase: string | undefined): Promise<KeyDescription>;
   /** A person typed the words back: true marks the backup as confirmed. */
   confirmBackup(key: string, words: string, passphrase: string | undefined): Promise<boolean>;

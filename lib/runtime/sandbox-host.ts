@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CodedError } from '../errors';
 
@@ -19,6 +18,8 @@ interface SandboxOptions {
   readonly dataDir: string;
 }
 
+/** `info.name` of our embedded Tangle: what is told over the network, like everything we know of a sandbox. */
+const SANDBOX_NODE_NAME = 'machine-economy-sandbox';
 const INFO_LIMIT_MS = 3_000;
 const CLOSE_LIMIT_MS = 5_000;
 
@@ -65,9 +66,14 @@ export async function startSandbox(workerFile: string, options: SandboxOptions):
     faucetUrl: ready.faucetUrl,
     mqttUrl: ready.mqttUrl,
     ...(ready.deviceBrokerError && {
-      warning: new CodedError('CONFIG_INVALID', 'device-broker-port', `the device broker's port ${options.deviceBrokerPort} is taken`, {
-        port: options.deviceBrokerPort,
-      }),
+      warning: new CodedError(
+        'CONFIG_INVALID',
+        'device-broker-port',
+        `the device broker's port ${options.deviceBrokerPort} is taken`,
+        {
+          port: options.deviceBrokerPort,
+        },
+      ),
     }),
     onExit: (listener) => exitListeners.push(listener),
     async close() {
@@ -82,7 +88,14 @@ export async function startSandbox(workerFile: string, options: SandboxOptions):
 }
 
 type Answer =
-  | { readonly ready: { readonly url: string; readonly faucetUrl: string; readonly mqttUrl: string; readonly deviceBrokerError?: string } }
+  | {
+      readonly ready: {
+        readonly url: string;
+        readonly faucetUrl: string;
+        readonly mqttUrl: string;
+        readonly deviceBrokerError?: string;
+      };
+    }
   | { readonly error: { readonly code?: string; readonly message: string } };
 
 function firstAnswer(worker: Worker): Promise<Answer> {
@@ -98,14 +111,14 @@ async function assertOurSandbox(url: string, port: number): Promise<void> {
   const taken = new CodedError('CONFIG_INVALID', 'port-taken', `port ${port} is used by another program`, { port });
   let name: unknown;
   try {
-    const response = await fetch(`${url}/api/core/v2/info`, { signal: AbortSignal.timeout(INFO_LIMIT_MS), redirect: 'error' });
+    const response = await fetch(`${url}/api/core/v2/info`, {
+      signal: AbortSignal.timeout(INFO_LIMIT_MS),
+      redirect: 'error',
+    });
     const info: unknown = await response.json();
     name = typeof info === 'object' && info !== null && 'name' in info ? info.name : undefined;
   } catch {
     throw taken;
   }
-  if (name !== SANDBOX_NAME) throw taken;
+  if (name !== SANDBOX_NODE_NAME) throw taken;
 }
-
-/** `info.name` of our embedded Tangle. */
-export const SANDBOX_NAME = 'machine-economy-sandbox';

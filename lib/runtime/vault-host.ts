@@ -1,7 +1,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { CodedError } from '../errors';
 import { ReconnectingCaller } from '../threads';
-import type { AttachLedger, Vault, VaultSignal, VaultWorkerData } from '../vault';
+import type { AccountId, AttachLedger, Vault, VaultSignal, VaultWorkerData } from '../vault';
 
 const RESTART_DELAYS_MS = [100, 500, 2_000, 10_000];
 
@@ -12,7 +12,9 @@ const RESTART_DELAYS_MS = [100, 500, 2_000, 10_000];
 export class VaultHost {
   readonly #caller: ReconnectingCaller<Vault, VaultSignal>;
   readonly #startListeners = new Set<() => void>();
-  readonly #signalListeners = new Set<(signal: VaultSignal) => void>();
+  readonly #routes = new Map<AccountId, (signal: VaultSignal) => void>();
+  /** What arrived before its account had a route: the answer to `openAccount` comes after what opening set free. */
+  readonly #backlog = new Map<AccountId, VaultSignal[]>();
   #worker: Worker | undefined;
   #restarts = 0;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -24,9 +26,7 @@ export class VaultHost {
   ) {
     this.#caller = new ReconnectingCaller<Vault, VaultSignal>(
       () => new CodedError('LEDGER_UNREACHABLE', 'vault-restarting', 'the vault is restarting'),
-      (signal) => {
-        for (const listener of [...this.#signalListeners]) listener(signal);
-      },
+      (signal) => this.#deliver(signal),
     );
     this.#start();
   }
@@ -41,9 +41,12 @@ export class VaultHost {
     return () => this.#startListeners.delete(listener);
   }
 
-  onSignal(listener: (signal: VaultSignal) => void): () => void {
-    this.#signalListeners.add(listener);
-    return () => this.#signalListeners.delete(listener);
+  /** Everything the vault tells of this account goes here from now on. */
+  route(accountId: AccountId, listener: (signal: VaultSignal) => void): void {
+    this.#routes.set(accountId, listener);
+    const backlog = this.#backlog.get(accountId) ?? [];
+    this.#backlog.delete(accountId);
+    for (const signal of backlog) listener(signal);
   }
 
   attachLedger(ledgerId: string, port: MessagePort): void {
@@ -58,6 +61,12 @@ export class VaultHost {
     worker.ref();
     await this.vault.shutdown().catch(() => {}); // a worker that just died has nothing left to commit
     await worker.terminate();
+  }
+
+  #deliver(signal: VaultSignal): void {
+    const listener = this.#routes.get(signal.accountId);
+    if (listener) listener(signal);
+    else this.#backlog.set(signal.accountId, [...(this.#backlog.get(signal.accountId) ?? []), signal]);
   }
 
   #start(): void {

@@ -1,14 +1,5 @@
 import type { KeyDescription } from '../machine';
-import type {
-  AcceptedPayment,
-  AccountEvent,
-  Balance,
-  HistoryEntry,
-  ListenFrom,
-  PaymentOrder,
-  PaymentReport,
-  ReceivedPayment,
-} from '../payments';
+import type { AcceptedPayment, AccountSignal, Balance, HistoryEntry, ListenFrom, PaymentOrder } from '../payments';
 
 /** Names one account within the vault: an identity on a network. Made by {@link Vault.openAccount}. */
 export type AccountId = string;
@@ -33,7 +24,10 @@ export interface OpenedAccount {
 /** What the vault worker answers. Keys, journal, policy and payments live behind these calls and nowhere else. */
 export interface Vault {
   listKeys(): Promise<KeyDescription[]>;
-  createKey(key: string, passphrase: string | undefined): Promise<{ readonly words: string; readonly description: KeyDescription }>;
+  createKey(
+    key: string,
+    passphrase: string | undefined,
+  ): Promise<{ readonly words: string; readonly description: KeyDescription }>;
   importKey(key: string, words: string, passphrase: string | undefined): Promise<KeyDescription>;
   confirmBackup(key: string, words: string, passphrase: string | undefined): Promise<boolean>;
 
@@ -54,16 +48,15 @@ export interface Vault {
   delivered(accountId: AccountId, listenerId: string, eventId: string): Promise<void>;
   stopListening(accountId: AccountId, listenerId: string): Promise<void>;
 
+  /** No account is open on it. */
+  isLedgerIdle(ledgerId: string): Promise<boolean>;
   detachLedger(ledgerId: string): Promise<void>;
   /** Commits and closes every journal. */
   shutdown(): Promise<void>;
 }
 
 /** What the vault tells unasked. */
-export type VaultSignal =
-  | { readonly accountId: AccountId; readonly report: PaymentReport }
-  | { readonly accountId: AccountId; readonly listenerId: string; readonly payment: ReceivedPayment; readonly redelivered: boolean }
-  | { readonly accountId: AccountId; readonly event: AccountEvent };
+export type VaultSignal = { readonly accountId: AccountId } & AccountSignal;
 
 /** Sent beside calls, because a port can only travel in a transfer list. */
 export interface AttachLedger<P> {

@@ -44,7 +44,13 @@ export class UserDirectory {
   async start(): Promise<NodeRedProcess> {
     const child = spawn(
       process.execPath,
-      [join(ROOT, 'node_modules', 'node-red', 'red.js'), '--userDir', this.path, '--settings', join(this.path, 'settings.js')],
+      [
+        join(ROOT, 'node_modules', 'node-red', 'red.js'),
+        '--userDir',
+        this.path,
+        '--settings',
+        join(this.path, 'settings.js'),
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const nodeRed = new NodeRedProcess(child, join(this.path, 'node-red.log'));

@@ -34,7 +34,12 @@ function ordersOf(count: number, seed: number): Order[] {
   };
   return Array.from({ length: count }, (_, n) => {
     const from = next(MACHINES);
-    return { from, to: (from + 1 + next(MACHINES - 1)) % MACHINES, amount: 100_000n + BigInt(next(400_000)), id: `order-${seed}-${n}` };
+    return {
+      from,
+      to: (from + 1 + next(MACHINES - 1)) % MACHINES,
+      amount: 100_000n + BigInt(next(400_000)),
+      id: `order-${seed}-${n}`,
+    };
   });
 }
 
@@ -48,7 +53,9 @@ describe('ten machines that pay each other in a real Node-RED', function () {
     const [ledgerPort] = await freePorts(1);
     ledgerUrl = `http://127.0.0.1:${ledgerPort}`;
     const receivedFile = join(process.env.TMPDIR ?? '/tmp', `received-${process.pid}-${ledgerPort}.jsonl`);
-    directory = await UserDirectory.create(fleetFlow({ machines: MACHINES, ledgerPort: ledgerPort as number, receivedFile, policy: POLICY }));
+    directory = await UserDirectory.create(
+      fleetFlow({ machines: MACHINES, ledgerPort: ledgerPort as number, receivedFile, policy: POLICY }),
+    );
     received = receivedFile;
     nodeRed = await directory.start();
   });
@@ -116,14 +123,14 @@ describe('ten machines that pay each other in a real Node-RED', function () {
     }
   };
 
-  const payAll = async (orders: readonly Order[], addresses: readonly string[], afterEach: (done: number) => void) => {
+  const payAll = async (orders: readonly Order[], addresses: readonly string[], answered: (done: number) => void) => {
     const receipts = new Map<string, Receipt>();
     const queue = [...orders];
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         for (let order = queue.shift(); order; order = queue.shift()) {
           receipts.set(order.id, await pay(order, addresses[order.to] as string));
-          afterEach(receipts.size);
+          answered(receipts.size);
         }
       }),
     );
@@ -134,9 +141,16 @@ describe('ten machines that pay each other in a real Node-RED', function () {
     let sum = 0n;
     let cursor = '';
     do {
-      const page = (await (await fetch(`${ledgerUrl}/api/indexer/v1/outputs/basic?address=${address}&pageSize=500${cursor && `&cursor=${cursor}`}`)).json()) as { items: string[]; cursor?: string };
+      const page = (await (
+        await fetch(
+          `${ledgerUrl}/api/indexer/v1/outputs/basic?address=${address}&pageSize=500${cursor && `&cursor=${cursor}`}`,
+        )
+      ).json()) as { items: string[]; cursor?: string };
       const outputs = await Promise.all(
-        page.items.map(async (id) => (await (await fetch(`${ledgerUrl}/api/core/v2/outputs/${id}`)).json()) as { output: { amount: string } }),
+        page.items.map(
+          async (id) =>
+            (await (await fetch(`${ledgerUrl}/api/core/v2/outputs/${id}`)).json()) as { output: { amount: string } },
+        ),
       );
       for (const { output } of outputs) sum += BigInt(output.amount);
       cursor = page.cursor ?? '';
@@ -146,10 +160,17 @@ describe('ten machines that pay each other in a real Node-RED', function () {
 
   const receivedLines = (): ReceivedLine[] =>
     existsSync(received)
-      ? readFileSync(received, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line) as ReceivedLine)
+      ? readFileSync(received, 'utf8')
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line) as ReceivedLine)
       : [];
 
-  const settle = async (orders: readonly Order[], receipts: ReadonlyMap<string, Receipt>, before: readonly Balance[]) => {
+  const settle = async (
+    orders: readonly Order[],
+    receipts: ReadonlyMap<string, Receipt>,
+    before: readonly Balance[],
+  ) => {
     assert.equal(receipts.size, orders.length, 'every order has its receipt');
     for (const [machine, { address, total }] of before.entries()) {
       const out = orders.filter(({ from }) => from === machine).reduce((sum, { amount }) => sum + amount, 0n);
@@ -169,7 +190,11 @@ describe('ten machines that pay each other in a real Node-RED', function () {
   it('1,000 payments, 60 at once: sums exact, none lost, none doubled', async () => {
     const before = await funded();
     const orders = ordersOf(1_000, 1);
-    const receipts = await payAll(orders, before.map(({ address }) => address), () => {});
+    const receipts = await payAll(
+      orders,
+      before.map(({ address }) => address),
+      () => {},
+    );
     await settle(orders, receipts, before);
     const references = new Set(orders.map(({ id }) => id));
     await eventually('every payee heard of every payment', async () => {
@@ -186,20 +211,25 @@ describe('ten machines that pay each other in a real Node-RED', function () {
     const orders = ordersOf(1_000, 2);
     const kills = [200, 500, 800];
     let restart = Promise.resolve();
-    const receipts = await payAll(orders, before.map(({ address }) => address), (done) => {
-      if (done !== kills[0]) return;
-      kills.shift();
-      restart = restart.then(async () => {
-        await nodeRed.kill();
-        nodeRed = await directory.start();
-      });
-    });
+    const receipts = await payAll(
+      orders,
+      before.map(({ address }) => address),
+      (done) => {
+        if (done !== kills[0]) return;
+        kills.shift();
+        restart = restart.then(async () => {
+          await nodeRed.kill();
+          nodeRed = await directory.start();
+        });
+      },
+    );
     await restart;
     await settle(orders, receipts, before);
     const references = new Set(orders.map(({ id }) => id));
     const ids = new Map<string, Set<string>>();
     for (const { eventId, reference } of receivedLines()) {
-      if (reference !== null && references.has(reference)) ids.set(reference, (ids.get(reference) ?? new Set()).add(eventId));
+      if (reference !== null && references.has(reference))
+        ids.set(reference, (ids.get(reference) ?? new Set()).add(eventId));
     }
     for (const [reference, events] of ids) assert.equal(events.size, 1, `${reference} has one event id`);
     assert.equal(kills.length, 0, 'Node-RED was killed three times');

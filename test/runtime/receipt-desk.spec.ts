@@ -62,7 +62,10 @@ describe('the receipt desk', () => {
     desk.hear({ ...report, kind: 'unknown' });
     desk.hear(confirmed('p'));
     await outcome;
-    assert.deepEqual(progress.args.map(([r]) => r.kind), ['submitted', 'unknown']);
+    assert.deepEqual(
+      progress.args.map(([r]) => r.kind),
+      ['submitted', 'unknown'],
+    );
     sinon.assert.notCalled(announce);
   });
 
@@ -73,9 +76,14 @@ describe('the receipt desk', () => {
 
   it('does not take a confirmation that arrives before the vault said that this order is that payment', async () => {
     let refuse: (error: Error) => void = () => {};
-    const mismatching = desk.pay('p', () => new Promise((_, reject) => {
-      refuse = reject;
-    }), sinon.spy());
+    const mismatching = desk.pay(
+      'p',
+      () =>
+        new Promise((_, reject) => {
+          refuse = reject;
+        }),
+      sinon.spy(),
+    );
     const redelivered = sinon.spy();
     desk.onRedelivery('pay-node', redelivered);
     desk.hear(confirmed('p'));
@@ -87,9 +95,14 @@ describe('the receipt desk', () => {
 
   it('takes a confirmation that overtakes the answer to its own order', async () => {
     let accept: (value: { paymentId: string }) => void = () => {};
-    const outcome = desk.pay('p', () => new Promise((resolve) => {
-      accept = resolve;
-    }), sinon.spy());
+    const outcome = desk.pay(
+      'p',
+      () =>
+        new Promise((resolve) => {
+          accept = resolve;
+        }),
+      sinon.spy(),
+    );
     desk.hear(confirmed('p'));
     accept({ paymentId: 'p' });
     assert.equal((await outcome).paymentId, 'p');
@@ -98,8 +111,19 @@ describe('the receipt desk', () => {
   it('rejects with the code of a failed payment', async () => {
     const outcome = desk.pay('p', accepted('p'), sinon.spy());
     await turn();
-    desk.hear({ kind: 'failed', paymentId: 'p', code: 'FUNDS_INSUFFICIENT', detail: 'default', message: 'no', parameters: { missing: '1' }, origin: { nodeId: 'n' } });
-    await assert.rejects(outcome, (error) => isCodedError(error, 'FUNDS_INSUFFICIENT') && error.parameters.missing === '1');
+    desk.hear({
+      kind: 'failed',
+      paymentId: 'p',
+      code: 'FUNDS_INSUFFICIENT',
+      detail: 'default',
+      message: 'no',
+      parameters: { missing: '1' },
+      origin: { nodeId: 'n' },
+    });
+    await assert.rejects(
+      outcome,
+      (error) => isCodedError(error, 'FUNDS_INSUFFICIENT') && error.parameters.missing === '1',
+    );
   });
 
   it('keeps the receipt of a node that was redeployed for the node that comes back', async () => {
@@ -139,7 +163,18 @@ describe('the receipt desk', () => {
 
   it('tells the wallet what nobody waits for', () => {
     desk.hear({ kind: 'unknown', paymentId: 'p', transactionId: '0x01', origin: { nodeId: 'n' } });
-    desk.hear({ kind: 'failed', paymentId: 'q', code: 'FUNDS_INSUFFICIENT', detail: 'default', message: 'no', parameters: {}, origin: { nodeId: 'n' } });
-    assert.deepEqual(announce.args.map(([event]) => event.event), ['unknown', 'payment-failed']);
+    desk.hear({
+      kind: 'failed',
+      paymentId: 'q',
+      code: 'FUNDS_INSUFFICIENT',
+      detail: 'default',
+      message: 'no',
+      parameters: {},
+      origin: { nodeId: 'n' },
+    });
+    assert.deepEqual(
+      announce.args.map(([event]) => event.event),
+      ['unknown', 'payment-failed'],
+    );
   });
 });

@@ -6,7 +6,11 @@ import { addressHash, didKeyOf, parseAddress, publicKeyOfDidKey, writeAddress } 
 const tangle = { kind: 'bech32', prefix: 'tst' } as const;
 const iota = { kind: 'hex' } as const;
 const refused = (value: unknown, detail: string, form: typeof tangle | typeof iota = tangle) =>
-  assert.throws(() => parseAddress(value, form), (error) => isCodedError(error, 'ADDRESS_INVALID') && error.detail === detail, String(value));
+  assert.throws(
+    () => parseAddress(value, form),
+    (error) => isCodedError(error, 'ADDRESS_INVALID') && error.detail === detail,
+    String(value),
+  );
 
 describe('an address', () => {
   // TIP-11 lists this pair of public key and address for the human-readable part "iota".
@@ -38,7 +42,10 @@ describe('an address', () => {
         for (const form of [tangle, iota] as const) {
           const address = writeAddress(hash, form);
           assert.equal(parseAddress(address, form), address);
-          assert.equal(parseAddress(form.kind === 'hex' ? address.toUpperCase().replace('0X', '0x') : address.toUpperCase(), form), address);
+          assert.equal(
+            parseAddress(form.kind === 'hex' ? address.toUpperCase().replace('0X', '0x') : address.toUpperCase(), form),
+            address,
+          );
         }
       }),
     );
@@ -47,14 +54,25 @@ describe('an address', () => {
 
 describe('a did:key', () => {
   it('names exactly one Ed25519 key', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
-      assert.deepEqual(Buffer.from(publicKeyOfDidKey(didKeyOf(key))), Buffer.from(key));
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
+        assert.deepEqual(Buffer.from(publicKeyOfDidKey(didKeyOf(key))), Buffer.from(key));
+      }),
+    );
   });
 
   it('of another key type or with a typing error is refused', () => {
-    for (const did of ['', 'did:key:', 'did:web:example.org', 'did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme', 'did:key:z6Mk']) {
-      assert.throws(() => publicKeyOfDidKey(did), (error) => isCodedError(error, 'ADDRESS_INVALID'));
+    for (const did of [
+      '',
+      'did:key:',
+      'did:web:example.org',
+      'did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme',
+      'did:key:z6Mk',
+    ]) {
+      assert.throws(
+        () => publicKeyOfDidKey(did),
+        (error) => isCodedError(error, 'ADDRESS_INVALID'),
+      );
     }
   });
 });

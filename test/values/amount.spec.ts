@@ -4,7 +4,11 @@ import { isCodedError } from '../../lib/errors';
 import { formatAmount, parseAmount, parsePayable } from '../../lib/values';
 
 const refused = (value: unknown, decimals = 6) =>
-  assert.throws(() => parseAmount(value, decimals), (error) => isCodedError(error, 'AMOUNT_INVALID'), String(value));
+  assert.throws(
+    () => parseAmount(value, decimals),
+    (error) => isCodedError(error, 'AMOUNT_INVALID'),
+    String(value),
+  );
 
 describe('an amount', () => {
   it('is exact with its unit, and base units without', () => {
@@ -16,14 +20,35 @@ describe('an amount', () => {
   });
 
   it('is refused when its meaning could be guessed wrongly', () => {
-    for (const value of ['', ' ', '1.5', '01 IOTA', '.5 IOTA', '1. IOTA', '+1', '-1', '1e3', '0x10', '1,5 IOTA', '1 iota', '1  IOTA', '١ IOTA', ' 1', '1\n']) refused(value);
+    for (const value of [
+      '',
+      ' ',
+      '1.5',
+      '01 IOTA',
+      '.5 IOTA',
+      '1. IOTA',
+      '+1',
+      '-1',
+      '1e3',
+      '0x10',
+      '1,5 IOTA',
+      '1 iota',
+      '1  IOTA',
+      '١ IOTA',
+      ' 1',
+      '1\n',
+    ])
+      refused(value);
     for (const value of [null, undefined, Number.NaN, 1.5, -1, 2 ** 53, Infinity, {}, [1], true]) refused(value);
     refused('0.0000001 IOTA', 6);
     refused('1'.repeat(65));
   });
 
   it('cannot be zero as a payment', () => {
-    assert.throws(() => parsePayable('0 IOTA', 6), (error) => isCodedError(error, 'AMOUNT_INVALID'));
+    assert.throws(
+      () => parsePayable('0 IOTA', 6),
+      (error) => isCodedError(error, 'AMOUNT_INVALID'),
+    );
     assert.equal(parsePayable('0.000001 IOTA', 6), 1n);
   });
 

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { isCodedError } from '../errors';
+import {
+  type AcceptedPayment,
+  newPaymentId,
+  type PaymentOrder,
+  type PaymentReport,
+  type Receipt,
+  type ReceivedPayment,
+} from '../payments';
+import type { VaultSignal } from '../vault';
+import { ReceiptDesk } from './receipt-desk';
+import type { MachineEvent } from './runtime';
+import type { VaultHost } from './vault-host';
+
+type PaymentHandler = (payment: ReceivedPayment, redelivered: boolean) => void;
+
+/**
+ * The main thread's side of one account in the vault. There is one per account however many machine nodes share it, and
+ * it stays when they are redeployed: receipts that nobody could take wait here.
+ */
+export class AccountDoor {
+  readonly desk: ReceiptDesk;
+  readonly #handlers = new Map<string, PaymentHandler>();
+  readonly #eventListeners = new Set<(event: MachineEvent) => void>();
+  readonly #waitingForVault = new Set<() => void>();
+
+  constructor(
+    readonly accountId: string,
+    private readonly host: VaultHost,
+  ) {
+    this.desk = new ReceiptDesk({
+      // If it is lost the receipt comes again, marked as redelivered.
+      reported: (paymentId) => void host.vault.reported(accountId, paymentId).catch(() => {}),
+      announce: (event) => this.#announce(event),
+    });
+    host.route(accountId, (signal) => this.#hear(signal));
+  }
+
+  pay(order: PaymentOrder, progress: (report: PaymentReport) => void, signal?: AbortSignal): Promise<Receipt> {
+    const named = isAbsent(order.paymentId) ? { ...order, paymentId: newPaymentId(Date.now(), randomBytes) } : order;
+    return this.desk.pay(String(named.paymentId), () => this.#ask(named), progress, signal);
+  }
+
+  onEvent(listener: (event: MachineEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Registers who takes what the vault delivers to this listener id. */
+  handle(listenerId: string, handler: PaymentHandler): () => void {
+    this.#handlers.set(listenerId, handler);
+    return () => {
+      if (this.#handlers.get(listenerId) === handler) this.#handlers.delete(listenerId);
+    };
+  }
+
+  /** The account is open in the vault, for the first time or again after the vault had to be restarted. */
+  opened(): void {
+    for (const goOn of this.#waitingForVault) goOn();
+    this.#waitingForVault.clear();
+  }
+
+  close(): void {
+    this.desk.close();
+  }
+
+  /** A vault that died in between may or may not have the order: its id makes it safe to ask again. */
+  async #ask(order: PaymentOrder): Promise<AcceptedPayment> {
+    for (;;) {
+      try {
+        return await this.host.vault.pay(this.accountId, order);
+      } catch (error) {
+        if (!isCodedError(error) || error.detail !== 'vault-restarting') throw error;
+        await new Promise<void>((reopened) => this.#waitingForVault.add(reopened));
+      }
+    }
+  }
+
+  #hear(signal: VaultSignal): void {
+    if ('report' in signal) {
+      this.desk.hear(signal.report);
+    } else if ('payment' in signal) {
+      const { listenerId, payment, redelivered } = signal;
+      const handler = this.#handlers.get(listenerId);
+      if (!handler) return;
+      handler(payment, redelivered);
+      // Not acknowledged (vault gone, listener stopped): it comes again.
+      this.host.vault.delivered(this.accountId, listenerId, payment.eventId).catch(() => {});
+    } else {
+      this.#announce(signal.event);
+    }
+  }
+
+  #announce(event: MachineEvent): void {
+    for (const listener of [...this.#eventListeners]) listener(event);
+  }
+}
+
+function isAbsent(paymentId: unknown): boolean {
+  return paymentId === undefined || paymentId === null || paymentId === '';
+}

@@ -1,0 +1,224 @@
+import { CodedError, isCodedError } from '../errors';
+import type { Balance, HistoryEntry, PaymentOrder, PaymentReport, Receipt } from '../payments';
+import type { OpenedAccount } from '../vault';
+import type { AccountDoor } from './account-door';
+import type { Machine, MachineConfiguration, MachineEvent, MachineState } from './runtime';
+import type { SharedLedger } from './shared-ledger';
+import type { VaultHost } from './vault-host';
+
+export interface MachineDoors {
+  readonly vaultHost: VaultHost;
+  /** The one door of an account in this process. */
+  readonly doorOf: (accountId: string) => AccountDoor;
+}
+
+const REOPEN_MS = 5_000;
+/** How long a message waits for a machine that is still starting. */
+const PATIENCE_MS = 30_000;
+
+type RedeliveryListener = (report: PaymentReport & { readonly kind: 'confirmed' }) => void;
+
+/** What a machine node holds: opens its account as soon as the ledger is there, and again after the vault had to restart. */
+export class AccountMachine implements Machine {
+  readonly #watchers = new Set<(state: MachineState) => void>();
+  readonly #eventListeners = new Set<(event: MachineEvent) => void>();
+  /** What hangs on the open account, redone whenever it is opened: redeliveries and listeners of nodes. */
+  readonly #attachments = new Set<(door: AccountDoor) => () => void>();
+  readonly #detachers = new Map<(door: AccountDoor) => () => void, () => void>();
+  readonly #stops: (() => void)[] = [];
+  #state: MachineState = { phase: 'starting' };
+  #opened: { readonly account: OpenedAccount; readonly door: AccountDoor } | undefined;
+  #opening: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(
+    private readonly configuration: MachineConfiguration,
+    private readonly ledger: SharedLedger,
+    private readonly doors: MachineDoors,
+  ) {
+    this.#attach((door) => door.onEvent((event) => this.#tell(event)));
+    this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
+    this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  watch(listener: (state: MachineState) => void): () => void {
+    this.#watchers.add(listener);
+    listener(this.#state);
+    return () => this.#watchers.delete(listener);
+  }
+
+  onEvent(listener: (event: MachineEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  async pay(order: PaymentOrder, progress: (report: PaymentReport) => void, signal?: AbortSignal): Promise<Receipt> {
+    const { door } = await this.#account();
+    return door.pay(order, progress, signal);
+  }
+
+  onRedelivery(nodeId: string, listener: RedeliveryListener): () => void {
+    return this.#attach((door) => door.desk.onRedelivery(nodeId, listener));
+  }
+
+  async balance(): Promise<Balance> {
+    return this.doors.vaultHost.vault.balance((await this.#account()).account.accountId);
+  }
+
+  async history({ limit }: { readonly limit: number }): Promise<HistoryEntry[]> {
+    return this.doors.vaultHost.vault.history((await this.#account()).account.accountId, limit);
+  }
+
+  async fund(): Promise<void> {
+    await this.doors.vaultHost.vault.fund((await this.#account()).account.accountId);
+  }
+
+  async listen(
+    { listenerId, from }: Parameters<Machine['listen']>[0],
+    handler: Parameters<Machine['listen']>[1],
+  ): Promise<() => void> {
+    const { vault } = this.doors.vaultHost;
+    return this.#attach((door) => {
+      const stop = door.handle(listenerId, handler);
+      // A vault that dies meanwhile is asked again when the account is reopened.
+      vault.listen(door.accountId, listenerId, from).catch(() => {});
+      return () => {
+        stop();
+        vault.stopListening(door.accountId, listenerId).catch(() => {});
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    for (const stop of this.#stops) stop();
+    for (const detach of this.#detachers.values()) detach();
+    this.#detachers.clear();
+    this.#watchers.clear();
+    this.#eventListeners.clear();
+    // Before the next deploy opens it, so that it may come with another policy. Opening may hang on a slow ledger, and
+    // Node-RED does not wait for ever.
+    if (this.#opened) await this.#release();
+    else void this.#opening?.then(() => this.#release());
+  }
+
+  async #release(): Promise<void> {
+    const accountId = this.#opened?.account.accountId;
+    if (accountId !== undefined) await this.doors.vaultHost.vault.releaseAccount(accountId).catch(() => {});
+  }
+
+  /** @throws CodedError of the state when the account cannot be opened */
+  #account(): Promise<{ readonly account: OpenedAccount; readonly door: AccountDoor }> {
+    if (this.#opened) return Promise.resolve(this.#opened);
+    return new Promise((resolve, reject) => {
+      let stop = () => {};
+      const patience = setTimeout(
+        () => settle(new CodedError('LEDGER_UNREACHABLE', 'starting', 'the machine is still starting')),
+        PATIENCE_MS,
+      );
+      patience.unref();
+      const settle = (error?: CodedError) => {
+        clearTimeout(patience);
+        stop();
+        if (this.#opened) resolve(this.#opened);
+        else reject(error);
+      };
+      // The first call comes before `stop` is there.
+      setImmediate(() => {
+        stop = this.watch((state) => {
+          if (state.phase === 'starting') return;
+          setImmediate(() => settle(state.phase === 'down' ? state.error : undefined));
+        });
+      });
+    });
+  }
+
+  #attach(attachment: (door: AccountDoor) => () => void): () => void {
+    this.#attachments.add(attachment);
+    if (this.#opened) this.#detachers.set(attachment, attachment(this.#opened.door));
+    return () => {
+      this.#attachments.delete(attachment);
+      this.#detachers.get(attachment)?.();
+      this.#detachers.delete(attachment);
+    };
+  }
+
+  #ledgerChanged(): void {
+    const { state } = this.ledger;
+    if (state.phase === 'down') this.#set({ phase: 'down', error: state.error });
+    else if (state.phase === 'up' && this.#opened) this.#set(ready(this.#opened.account, state.network));
+    else if (state.phase === 'up') this.#open();
+  }
+
+  #vaultRestarted(): void {
+    for (const detach of this.#detachers.values()) detach();
+    this.#detachers.clear();
+    this.#opened = undefined;
+    if (this.#closed) return;
+    this.#set({ phase: 'starting' });
+    this.#open();
+  }
+
+  #open(): void {
+    if (this.#opening || this.#opened || this.#closed) return;
+    clearTimeout(this.#retry);
+    this.#opening = this.#openOnce().finally(() => {
+      this.#opening = undefined;
+    });
+  }
+
+  async #openOnce(): Promise<void> {
+    const { key, accountIndex, policy, contacts, machinePassphrase } = this.configuration;
+    try {
+      const account = await this.doors.vaultHost.vault.openAccount({
+        key,
+        accountIndex,
+        policy,
+        contacts,
+        ledgerId: this.ledger.ledgerId,
+        ...(machinePassphrase !== undefined && { passphrase: machinePassphrase }),
+      });
+      const door = this.doors.doorOf(account.accountId);
+      this.#opened = { account, door };
+      if (this.#closed) return;
+      door.opened();
+      for (const attachment of this.#attachments) this.#detachers.set(attachment, attachment(door));
+      const { state } = this.ledger;
+      if (state.phase === 'up') this.#set(ready(account, state.network));
+    } catch (error) {
+      if (this.#closed) return;
+      this.#set({
+        phase: 'down',
+        error: isCodedError(error)
+          ? error
+          : new CodedError('CONFIG_INVALID', 'machine-failed', String(error), {}, { cause: error }),
+      });
+      // Whatever it was (ledger, passphrase file, a Node-RED that still holds the directory): it may pass.
+      this.#retry = setTimeout(() => this.#open(), REOPEN_MS);
+      this.#retry.unref();
+    }
+  }
+
+  #tell(event: MachineEvent): void {
+    for (const listener of [...this.#eventListeners]) listener(event);
+  }
+
+  #set(state: MachineState): void {
+    this.#state = state;
+    for (const watcher of [...this.#watchers]) watcher(state);
+  }
+}
+
+function ready(
+  { did, address, protected: isProtected }: OpenedAccount,
+  network: Extract<SharedLedger['state'], { phase: 'up' }>['network'],
+): MachineState {
+  return { phase: 'ready', identity: { did, address, network, protected: isProtected } };
+}

@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import { AccountDoor } from './account-door';
+import { AccountMachine } from './account-machine';
+import { planLedger } from './ledger-configuration';
+import type {
+  Keystore,
+  LedgerConfiguration,
+  LedgerConnection,
+  Machine,
+  MachineConfiguration,
+  Runtime,
+} from './runtime';
+import { SharedLedger } from './shared-ledger';
+import { VaultHost } from './vault-host';
+
+const RELEASE_GRACE_MS = 15_000;
+
+interface LedgerUse {
+  readonly ledger: SharedLedger;
+  users: number;
+  releaseTimer: NodeJS.Timeout | undefined;
+}
+
+/** The ledgers and machines of one user directory in this process. Starts threads only when the first ledger is used. */
+export class ProcessRuntime implements Runtime {
+  readonly #ledgers = new Map<string, LedgerUse>();
+  readonly #doors = new Map<string, AccountDoor>();
+  readonly #connections = new WeakMap<LedgerConnection, SharedLedger>();
+  #vaultHost: VaultHost | undefined;
+  #flowsStarted = false;
+
+  constructor(
+    /** `<userDir>/machine-economy` */
+    private readonly dataDirectory: string,
+    /** Where the bundled worker entries lie. */
+    private readonly workerDirectory: string,
+  ) {}
+
+  get keystore(): Keystore {
+    const { vault } = this.#vault();
+    return {
+      list: () => vault.listKeys(),
+      create: (key, passphrase) => vault.createKey(key, passphrase),
+      import: (key, words, passphrase) => vault.importKey(key, words, passphrase),
+      confirmBackup: (key, words, passphrase) => vault.confirmBackup(key, words, passphrase),
+    };
+  }
+
+  openLedger(configuration: LedgerConfiguration): LedgerConnection {
+    const plan = planLedger(configuration);
+    let use = this.#ledgers.get(plan.shareKey);
+    if (!use) {
+      const doors = {
+        workerDirectory: this.workerDirectory,
+        dataDirectory: this.dataDirectory,
+        vaultHost: this.#vault(),
+      };
+      use = { ledger: new SharedLedger(plan, doors), users: 0, releaseTimer: undefined };
+      this.#ledgers.set(plan.shareKey, use);
+    }
+    return this.#connection(use);
+  }
+
+  openMachine(configuration: MachineConfiguration, connection: LedgerConnection): Machine {
+    const ledger = this.#connections.get(connection);
+    if (!ledger) throw new TypeError('not a connection of this runtime');
+    return new AccountMachine(configuration, ledger, {
+      vaultHost: this.#vault(),
+      doorOf: (accountId) => this.#doorOf(accountId),
+    });
+  }
+
+  /** Node-RED has started (or redeployed) its flows. */
+  flowsStarted(): void {
+    this.#flowsStarted = true;
+    for (const door of this.#doors.values()) door.desk.flowsStarted();
+  }
+
+  /** Commits, closes and ends every thread. */
+  async close(): Promise<void> {
+    for (const door of this.#doors.values()) door.close();
+    this.#doors.clear();
+    const ledgers = [...this.#ledgers.values()];
+    this.#ledgers.clear();
+    for (const { releaseTimer } of ledgers) clearTimeout(releaseTimer);
+    await this.#vaultHost?.close();
+    this.#vaultHost = undefined;
+    await Promise.all(ledgers.map(({ ledger }) => ledger.close()));
+  }
+
+  #vault(): VaultHost {
+    this.#vaultHost ??= new VaultHost(join(this.workerDirectory, 'vault-worker.js'), { directory: this.dataDirectory });
+    return this.#vaultHost;
+  }
+
+  #doorOf(accountId: string): AccountDoor {
+    let door = this.#doors.get(accountId);
+    if (!door) {
+      door = new AccountDoor(accountId, this.#vault());
+      if (this.#flowsStarted) door.desk.flowsStarted();
+      this.#doors.set(accountId, door);
+    }
+    return door;
+  }
+
+  #connection(use: LedgerUse): LedgerConnection {
+    use.users += 1;
+    clearTimeout(use.releaseTimer);
+    const { ledger } = use;
+    const stops = new Set<() => void>();
+    let open = true;
+    const connection: LedgerConnection = {
+      get state() {
+        return ledger.state;
+      },
+      watch(listener) {
+        const stop = ledger.watch(listener);
+        stops.add(stop);
+        return () => {
+          stop();
+          stops.delete(stop);
+        };
+      },
+      close: async () => {
+        if (!open) return;
+        open = false;
+        for (const stop of stops) stop();
+        use.users -= 1;
+        if (use.users === 0) this.#releaseLater(use);
+      },
+    };
+    this.#connections.set(connection, ledger);
+    return connection;
+  }
+
+  /** A redeploy takes it up again within moments; payments that are still under way keep it. */
+  #releaseLater(use: LedgerUse): void {
+    clearTimeout(use.releaseTimer);
+    use.releaseTimer = setTimeout(() => {
+      void this.#release(use);
+    }, RELEASE_GRACE_MS);
+    use.releaseTimer.unref();
+  }
+
+  async #release(use: LedgerUse): Promise<void> {
+    const { ledger } = use;
+    const idle = await this.#vault()
+      .vault.isLedgerIdle(ledger.ledgerId)
+      .catch(() => false);
+    if (use.users > 0 || this.#ledgers.get(ledger.ledgerId) !== use) return;
+    if (!idle) {
+      this.#releaseLater(use);
+      return;
+    }
+    this.#ledgers.delete(ledger.ledgerId);
+    await ledger.close();
+    await this.#vault()
+      .vault.detachLedger(ledger.ledgerId)
+      .catch(() => {});
+  }
+}

@@ -1,0 +1,9 @@
+export type {
+  AccountId,
+  AccountOpening,
+  AttachLedger,
+  OpenedAccount,
+  Vault,
+  VaultSignal,
+  VaultWorkerData,
+} from './vault-contract';

@@ -1,0 +1,18 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { serve, signal } from '../threads';
+import { VaultService } from './vault';
+import type { AttachLedger, Vault, VaultWorkerData } from './vault-contract';
+
+/** Entry of the `vault` worker: keys, journals, policies and payments, and no ledger SDK. */
+const main = parentPort;
+if (!main) throw new Error('this file is the entry of a worker thread');
+
+const { directory } = workerData as VaultWorkerData;
+const vault = new VaultService(directory, (news) => signal(main, news));
+
+main.on('message', (message: unknown) => {
+  if (typeof message !== 'object' || message === null || !('attachLedger' in message)) return;
+  const { attachLedger, port } = message as AttachLedger<MessagePort>;
+  vault.attachLedger(attachLedger, port);
+});
+serve<Vault>(main, vault);
