@@ -1,3 +1,5 @@
-export { CodedError, isCodedError } from '../errors';
+/** The one door of `dist/runtime.js`: everything that nodes use, theirs and what they need of the layers below. */
+export { CodedError, type ErrorCode, type ErrorParameters, isCodedError } from '../errors';
+export { formatAmount, parseAmount, parsePayable } from '../values';
 export * from './runtime';
 export { closeRuntimes, runtimeOf } from './runtime-of';
