@@ -1,0 +1,43 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type {
+  Ledger,
+  PreparedTransaction,
+  SealedTransaction,
+  SpendableOutput,
+  TransactionRequest,
+} from '../../lib/ledger';
+import { type Address, type AddressForm, addressHash, writeAddress } from '../../lib/values';
+
+/** A transaction that is signed and not sent. */
+export interface SignedTransaction {
+  readonly prepared: PreparedTransaction;
+  readonly sealed: SealedTransaction;
+  readonly transactionId: string;
+  readonly inputs: readonly string[];
+}
+
+/** A key of its own, and nothing that the ledger does not tell: what a vault is to the ledger, in the smallest form. */
+export class Purse {
+  readonly address: Address;
+  readonly publicKey: Uint8Array;
+  readonly #privateKey: KeyObject;
+
+  constructor(form: AddressForm) {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    this.publicKey = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+    this.#privateKey = privateKey;
+    this.address = writeAddress(addressHash(this.publicKey), form);
+  }
+
+  async sign(
+    ledger: Ledger,
+    request: Partial<Omit<TransactionRequest, 'from'>>,
+    inputs: readonly SpendableOutput[],
+  ): Promise<SignedTransaction> {
+    const full = { from: this.address, payments: [], records: [], claims: [], ...request };
+    const prepared = await ledger.prepare(full, inputs);
+    const signature = sign(null, prepared.signingHash, this.#privateKey);
+    const sealed = await ledger.seal(prepared.essence, { publicKey: this.publicKey, signature });
+    return { prepared, sealed, transactionId: sealed.transactionId, inputs: prepared.inputs };
+  }
+}
