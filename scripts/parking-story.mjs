@@ -1,6 +1,6 @@
 /** What happens at the parking space, told from the messages of its devices: one line per business event. */
 
-/** topic → what it says, or undefined for nothing; and which chapter of the first car's story it is. */
+/** What a message on a topic means: the chapter of a car's story, and its words. */
 const EVENTS = {
   'parking/7/presence': ({ occupied }) =>
     occupied ? ['come', 'a car stands before the barrier'] : ['left', 'the car has left'],
@@ -32,6 +32,7 @@ const CHAPTERS = {
 export class ParkingStory {
   #print;
   #told = new Set();
+  #quoted = new Set();
   #completed;
   /** Resolves when the first car has come, paid, parked and left, and the tax share has arrived. */
   complete = new Promise((resolve) => {
@@ -44,9 +45,15 @@ export class ParkingStory {
   }
 
   tell(topic, text) {
-    const event = EVENTS[topic]?.(JSON.parse(text));
+    const meaning = EVENTS[topic];
+    if (!meaning) return;
+    const said = JSON.parse(text);
+    const event = meaning(said);
     if (!event) return;
     const [chapter, line] = event;
+    if (chapter === 'quoted') this.#quoted.add(said.reference);
+    // A share counts when it belongs to what a car was asked for.
+    if (chapter === 'taxed' && !this.#quoted.has(said.reference)) return;
     this.#print(`${new Date().toISOString().slice(11, 23)}  ${line}`);
     this.#told.add(chapter);
     if (this.missing().length === 0) this.#completed();

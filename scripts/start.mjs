@@ -19,6 +19,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const PACKAGE = '@machine-economy/node-red-iota';
 const EDITOR_PORT = 1880;
 const ONCE_SECONDS = 120;
+/** How much of Node-RED's log is shown when something went wrong. */
+const LOG_LINES = 40;
 
 class Refusal extends Error {}
 
@@ -79,6 +81,8 @@ async function prepareUserDir(userDir, { flow, port }) {
     uiHost: '127.0.0.1',
     flowFile: 'flows.json',
     credentialSecret: false,
+    // The device broker starts with the flows: do not wait 15 s for the second try.
+    mqttReconnectTime: 1000,
     telemetry: { enabled: false, updateNotification: false },
     editorTheme: { tours: false, projects: { enabled: false } },
     logging: { console: { level: 'info' } },
@@ -111,11 +115,14 @@ function startNodeRed(userDir) {
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const ended = new Promise((done) => child.once('close', (code, signal) => done(signal ?? code)));
+  const lastLines = [];
   const started = new Promise((ready) => {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         if (/Started flows/.test(line)) ready();
-        if (/\[(warn|error)\]|Error/.test(line)) console.error(line);
+        if (/\[error\]|Error:/.test(line)) console.error(line);
+        lastLines.push(line);
+        if (lastLines.length > LOG_LINES) lastLines.shift();
       });
     }
   });
@@ -125,7 +132,7 @@ function startNodeRed(userDir) {
     await ended;
     clearTimeout(killer);
   };
-  return { ended, started, stop };
+  return { ended, started, stop, lastLines };
 }
 
 async function main() {
@@ -152,26 +159,24 @@ async function main() {
   devices?.on('message', (topic, payload) => story.tell(topic, payload.toString()));
 
   const interrupted = new Promise((stop) => {
-    process.once('SIGINT', () => stop(130)).once('SIGTERM', () => stop(143));
+    process.once('SIGINT', () => stop({ code: 130 })).once('SIGTERM', () => stop({ code: 143 }));
   });
   void nodeRed.started.then(() => console.log(`Node-RED runs at http://127.0.0.1:${port}`));
   const endings = [
     interrupted,
-    nodeRed.ended.then((why) => {
-      console.error(`Node-RED has ended (${why})`);
-      return 1;
-    }),
+    nodeRed.ended.then((why) => ({ code: 1, reason: `Node-RED has ended by itself (${why})` })),
   ];
   if (once) {
     endings.push(
-      story.complete.then(() => 0),
-      after(ONCE_SECONDS).then(() => {
-        console.error(`not within ${ONCE_SECONDS} s: ${story.missing().join(', ')}`);
-        return 1;
-      }),
+      story.complete.then(() => ({ code: 0 })),
+      after(ONCE_SECONDS).then(() => ({
+        code: 1,
+        reason: `not within ${ONCE_SECONDS} s: ${story.missing().join(', ')}`,
+      })),
     );
   }
-  const code = await Promise.race(endings);
+  const { code, reason } = await Promise.race(endings);
+  if (reason) console.error([...nodeRed.lastLines, '', reason].join('\n'));
   devices?.end(true);
   await nodeRed.stop();
   if (once) await rm(userDir, { recursive: true, force: true, maxRetries: 5 });

@@ -27,6 +27,7 @@ export async function startNodeRed(node: string, nodeRed: string, userDir: strin
     uiHost: '127.0.0.1',
     flowFile: 'flows.json',
     credentialSecret: false,
+    mqttReconnectTime: 1000,
     telemetry: { enabled: false, updateNotification: false },
     editorTheme: { tours: false },
   };
