@@ -44,7 +44,7 @@ export function fleetFlow(options: {
       headers: { 'content-type': 'application/json' },
       wires: [],
     },
-    { id: 'catch', type: 'catch', z: 'fleet', scope: null, uncaught: false, wires: [['problem']] },
+    { id: 'problems', type: 'catch', z: 'fleet', scope: null, uncaught: false, wires: [['problem']] },
     {
       id: 'problem',
       type: 'function',
@@ -61,7 +61,7 @@ export function fleetFlow(options: {
         type: 'iota-machine',
         name: `Machine ${i}`,
         ledger: 'ledger',
-        key: `machine-${i}`,
+        key: `fleet-${i}`,
         accountIndex: 0,
         policy: JSON.stringify(policy),
         contacts: '{}',
