@@ -104,7 +104,10 @@ export class FakeMachine extends Watched<MachineState> implements Machine {
   readonly payments: FakePayment[] = [];
   readonly events = new Set<(event: MachineEvent) => void>();
   readonly redelivery = new Map<string, (report: PaymentReport & { readonly kind: 'confirmed' }) => void>();
-  readonly listening = new Map<string, { from: string; handler(payment: ReceivedPayment, redelivered: boolean): void }>();
+  readonly listening = new Map<
+    string,
+    { from: string; handler(payment: ReceivedPayment, redelivered: boolean): void }
+  >();
   /** Taken (and used up) by the next call that can fail. */
   nextError: Error | undefined;
   funded = 0;
