@@ -39,7 +39,7 @@ function payloadFromJson(value: unknown): Payload {
   const json = object(value, 'payload');
   if (json.type === PAYLOAD.taggedData) return { kind: 'taggedData', ...taggedDataFromJson(json) };
   if (json.type === PAYLOAD.transaction) return { kind: 'transaction', ...transactionFromJson(json) };
-  throw new InvalidBlockError(`a block can not carry payload type ${String(json.type).slice(0, 20)}`);
+  throw new InvalidBlockError(`a block can not carry payload type ${shown(json.type)}`);
 }
 
 function taggedDataFromJson(json: Members): TaggedData {
@@ -93,7 +93,7 @@ function unlockFromJson(value: unknown): Unlock {
 export function outputFromJson(value: unknown): BasicOutput {
   const json = object(value, 'output');
   if (json.type !== OUTPUT.basic)
-    throw new InvalidBlockError(`output type ${String(json.type).slice(0, 20)} is not supported by this node`);
+    throw new InvalidBlockError(`output type ${shown(json.type)} is not supported by this node`);
   const conditions = byType(json.unlockConditions, 'unlockConditions', Object.values(CONDITION));
   const features = byType(json.features ?? [], 'features', Object.values(FEATURE));
   const address = conditions.get(CONDITION.address);
@@ -166,6 +166,11 @@ function list(value: unknown, what: string): unknown[] {
   // A count must fit its field before it is written; what the protocol allows is less and checked with the bytes.
   if (value.length > 0xff) throw new InvalidBlockError(`${what} has ${value.length} members`);
   return value;
+}
+
+/** Something from outside, short enough for a message. */
+function shown(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 20) ?? 'none';
 }
 
 function integer(value: unknown, most: number, what: string): number {
