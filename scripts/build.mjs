@@ -72,13 +72,9 @@ export async function build() {
   const problems = [];
   const results = await Promise.allSettled([
     bundle('runtime', RUNTIME),
-    ...Object.entries(STANDALONE).map(([name, entry]) => {
-      if (!existsSync(join(root, entry))) {
-        console.warn(`not built, ${entry} is missing`);
-        return undefined;
-      }
-      return bundle(name, entry, name === 'machine-economy' ? { banner: { js: '#!/usr/bin/env node' } } : {});
-    }),
+    ...Object.entries(STANDALONE).map(([name, entry]) =>
+      bundle(name, entry, name === 'machine-economy' ? { banner: { js: '#!/usr/bin/env node' } } : {}),
+    ),
     ...types.map(async (type) =>
       bundle(type, `nodes/${type}/${type}.ts`, { plugins: [libraryThroughTheDoor(await doors)], footer: NODE_FOOTER }),
     ),
