@@ -44,7 +44,8 @@ const HANDLERS: Handlers = {
       const last = sql.get('SELECT max(position) AS position FROM received_payments WHERE network = ?', [network]);
       sql.run(
         `INSERT INTO received_payments (network, position, event_id, transaction_id, sender, amount, reference, confirmed_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (network, event_id) DO UPDATE SET amount = amount + excluded.amount`,
         [
           network,
           Number(last?.position ?? 0) + 1,

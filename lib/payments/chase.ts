@@ -129,7 +129,7 @@ class AttemptChase {
     const expires = attempt.expiresEpoch === null ? {} : { expiresEpoch: attempt.expiresEpoch };
     const inputs = engine.book.inputsOf(transactionId);
     const outcome = await engine.ask((ledger) => ledger.outcome({ transactionId, inputs, ...expires }));
-    const verdict = engine.rules.verdict(outcome);
+    const verdict = engine.rules.verdict(outcome, attempt);
     if (verdict === 'final') return this.#settle(outcome);
     if (verdict === 'dead') return this.#bury(outcome);
     if (!this.#dead && engine.now() >= this.#nextSend && (outcome.state === 'unknown' || this.#nextSend > 0))

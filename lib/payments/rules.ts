@@ -1,5 +1,5 @@
 import type { Outcome } from '../ledger';
-import type { BookReader } from './book-reader';
+import type { AttemptRow, BookReader } from './book-reader';
 import type { ReservedSince } from './policy';
 
 /** One earlier attempt of a payment that is to be signed once more. */
@@ -14,7 +14,7 @@ export interface EarlierAttempt {
  */
 export interface Rules {
   /** What an outcome allows to conclude. */
-  verdict(outcome: Outcome): 'final' | 'dead' | 'doubt';
+  verdict(outcome: Outcome, attempt: Pick<AttemptRow, 'expiresEpoch'>): 'final' | 'dead' | 'doubt';
   /** What a submission that did not succeed allows to conclude. */
   verdictOfFailedSubmission(): 'dead' | 'doubt';
   /**

@@ -1,0 +1,374 @@
+import { createHash } from 'node:crypto';
+import { CodedError } from '../../../lib/errors';
+import { type Journal, openJournal, SimulatedDisk } from '../../../lib/journal';
+import type { NetworkInfo } from '../../../lib/ledger';
+import {
+  Account,
+  type AccountSignal,
+  book,
+  type PaymentReport,
+  type Receipt,
+  type ReceivedPayment,
+} from '../../../lib/payments';
+import { RULES } from '../../../lib/payments/rules';
+import { type Address, addressHash, writeAddress } from '../../../lib/values';
+import type { LedgerTruth } from './ledger-truth';
+import type { Mutant } from './mutants';
+import { type NodeFaults, SimulatedNode } from './node';
+import type { Chance } from './random';
+import type { Timeline } from './timeline';
+
+/** What an upstream system wants paid; it sends the message again until it knows how it ended. */
+export interface PlannedOrder {
+  readonly paymentId: string;
+  readonly to: string;
+  readonly amount: bigint;
+  readonly splits: { to: string; share?: string; amount?: string }[];
+  readonly at: number;
+  /** What it must end with. */
+  readonly expected: 'paid' | 'refused';
+  outcome: 'paid' | 'refused' | undefined;
+  tries: number;
+}
+
+/** What the outside has seen of a machine, whatever became of its processes. */
+export interface Witnessed {
+  readonly accepted: Set<string>;
+  readonly receipts: Map<string, { receipt: Receipt; redelivered: boolean }[]>;
+  readonly received: Map<string, { payment: ReceivedPayment; redelivered: boolean }[]>;
+  frozen: boolean;
+  readonly violations: string[];
+}
+
+export interface MachineWorld {
+  readonly timeline: Timeline;
+  readonly truth: LedgerTruth;
+  readonly chance: Chance;
+  readonly network: NetworkInfo;
+  readonly deposit: bigint;
+  readonly mutant: Mutant | undefined;
+  readonly faults: () => NodeFaults;
+  /** Probability of a crash at each kill point, now. */
+  readonly crashRate: () => number;
+  readonly mayFreeze: boolean;
+}
+
+const LISTENER = 'listener';
+
+/** A machine as the world sees it: a disk, a process that dies and comes back, and a flow that talks to it. */
+export class SimulatedMachine {
+  readonly publicKey: Uint8Array;
+  readonly address: Address;
+  readonly orders: PlannedOrder[] = [];
+  readonly witnessed: Witnessed = {
+    accepted: new Set(),
+    receipts: new Map(),
+    received: new Map(),
+    frozen: false,
+    violations: [],
+  };
+  policy: unknown = {};
+  /** Milliseconds by which its clock is wrong. */
+  clockError = 0;
+  crashes = 0;
+  journal: Journal | undefined;
+  readonly #disk: SimulatedDisk;
+  #process: Process | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly world: MachineWorld,
+  ) {
+    this.publicKey = createHash('sha256').update(name).digest();
+    this.address = writeAddress(addressHash(this.publicKey), world.network.addressForm);
+    this.#disk = new SimulatedDisk({
+      cutsPowerAt: () => {
+        if (!this.#process?.alive || !world.chance.happens(world.crashRate())) return false;
+        this.#process.die(false);
+        return true;
+      },
+      ...(world.mutant?.noFsync ? { acknowledgesWithoutCommit: true } : {}),
+    });
+  }
+
+  get account(): Account | undefined {
+    return this.#process?.account;
+  }
+
+  start(): void {
+    const process = new Process(this, this.#disk);
+    this.#process = process;
+    void process.run();
+  }
+
+  /** A process died; another one comes up after a while. */
+  died(cutPower: boolean): void {
+    this.crashes += 1;
+    this.journal = undefined;
+    if (cutPower) this.#disk.cutPower();
+    const { timeline, chance } = this.world;
+    timeline.after(chance.happens(0.1) ? chance.between(1_000, 90_000) : chance.between(0, 500), () => this.start());
+  }
+
+  dispose(): void {
+    this.#process?.retire();
+    this.#disk.dispose();
+  }
+
+  /** What its journal holds that is not finished. */
+  openWork(): string[] {
+    const open = this.orders
+      .filter(({ outcome }) => outcome === undefined)
+      .map(({ paymentId }) => `${paymentId} has no outcome`);
+    const rows =
+      this.journal?.sql.all(
+        "SELECT payment_id, state FROM payments WHERE state NOT IN ('REPORTED', 'FAILED', 'REJECTED')",
+      ) ?? [];
+    const attempts =
+      this.journal?.sql.all("SELECT transaction_id, state FROM attempts WHERE state IN ('SIGNED', 'SUBMITTED')") ?? [];
+    const last = this.journal?.sql.get('SELECT max(position) AS position FROM received_payments')?.position ?? 0;
+    const heard = this.journal?.sql.get('SELECT position FROM listeners')?.position ?? 0;
+    return [
+      ...open,
+      ...rows.map((row) => `${row.payment_id} is ${row.state}`),
+      ...attempts.map((row) => `attempt ${row.transaction_id} is ${row.state}`),
+      ...(heard === last ? [] : [`listener heard ${heard} of ${last}`]),
+    ];
+  }
+
+  isBusy(): boolean {
+    return this.openWork().length > 0;
+  }
+
+  wake(): void {
+    this.#process?.account?.wake(this.world.truth.height);
+  }
+}
+
+class Process {
+  alive = true;
+  account: Account | undefined;
+
+  constructor(
+    private readonly machine: SimulatedMachine,
+    private readonly disk: SimulatedDisk,
+  ) {}
+
+  async run(): Promise<void> {
+    const { machine } = this;
+    const { world, clockError } = machine;
+    const { timeline, chance, mutant, network } = world;
+    const after = (milliseconds: number, run: () => void) =>
+      timeline.after(milliseconds, () => {
+        if (this.alive) run();
+      });
+    const clock = { now: () => timeline.now() + clockError, after };
+    const opened = openJournal({
+      memory: this.disk,
+      projections: [book],
+      now: clock.now,
+      schedule: (commit) => void after(chance.between(0, 6), commit),
+      sealEvery: 16,
+    });
+    machine.journal = opened;
+    const journal = mutant?.journal?.(opened) ?? opened;
+    const pass = (milliseconds: number) =>
+      new Promise<void>((resolve) => {
+        if (this.diesHere()) return;
+        after(milliseconds, () => {
+          if (!this.diesHere()) resolve();
+        });
+      });
+    const node = new SimulatedNode({
+      truth: world.truth,
+      network,
+      deposit: world.deposit,
+      chance,
+      faults: world.faults,
+      pass,
+      later: (milliseconds, run) => void timeline.after(milliseconds, run),
+    });
+    try {
+      this.account = await Account.open(
+        {
+          identity: { did: `did:sim:${machine.name}`, address: machine.address, publicKey: machine.publicKey },
+          network,
+          journal,
+          ledger: mutant?.ledger?.(node) ?? node,
+          sign: async (bytes) => {
+            await pass(chance.between(0, 2));
+            return createHash('sha256').update(machine.name).update(bytes).digest();
+          },
+          clock,
+          random: (length) => chance.bytes(length),
+          emit: (signal) => this.#hear(signal),
+        },
+        { policy: machine.policy, contacts: undefined },
+        { ...RULES, ...mutant?.rules?.(world) },
+      );
+      if (this.diesHere()) return;
+      await this.account.listen({ listenerId: LISTENER, from: 'beginning' });
+    } catch (error) {
+      this.#unexpected('start', error);
+      return;
+    }
+    for (const order of machine.orders)
+      this.#plan(order, Math.max(0, order.at - timeline.now()) + chance.between(0, 50));
+  }
+
+  /** Power off. @param cut false when the disk has lost its power by itself */
+  die(cut: boolean): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.machine.died(cut);
+  }
+
+  /** The end of the world: nobody comes back. */
+  retire(): void {
+    this.alive = false;
+  }
+
+  diesHere(): boolean {
+    const { chance, crashRate } = this.machine.world;
+    if (this.alive && chance.happens(crashRate())) this.die(true);
+    return !this.alive;
+  }
+
+  #later(milliseconds: number, run: () => void): void {
+    this.machine.world.timeline.after(milliseconds, () => {
+      if (this.alive && !this.diesHere()) run();
+    });
+  }
+
+  #plan(order: PlannedOrder, delay: number): void {
+    const { chance } = this.machine.world;
+    // An upstream that never heard of the end, or that says everything twice.
+    if (order.outcome !== undefined && !chance.happens(0.1)) return;
+    this.#later(delay, () => void this.#ask(order));
+    if (chance.happens(0.1)) this.#later(delay + chance.between(0, 3_000), () => void this.#ask(order));
+  }
+
+  async #ask(order: PlannedOrder): Promise<void> {
+    const { machine } = this;
+    const { mutant } = machine.world;
+    const { paymentId, to, amount, splits } = order;
+    const asked = {
+      to,
+      amount: amount.toString(),
+      reference: paymentId,
+      paymentId: mutant?.forgetsPaymentIds ? undefined : paymentId,
+      splits: splits.length > 0 ? splits : undefined,
+      origin: { nodeId: 'pay', topic: paymentId },
+    };
+    try {
+      const accepted = await this.account?.pay(asked);
+      if (!this.alive || !accepted) return;
+      if (!mutant?.forgetsPaymentIds) machine.witnessed.accepted.add(paymentId);
+      if (accepted.receipt) this.#paid(order, accepted.receipt);
+    } catch (error) {
+      if (this.alive) this.#refused(order, error);
+    }
+  }
+
+  #refused(order: PlannedOrder, error: unknown): void {
+    const { machine } = this;
+    const code = error instanceof CodedError ? error.code : '';
+    switch (code) {
+      case 'POLICY_PAYEE':
+      case 'POLICY_PAYMENT_LIMIT':
+        order.outcome ??= 'refused';
+        return;
+      case 'POLICY_BUDGET':
+      case 'FUNDS_INSUFFICIENT':
+        order.tries += 1;
+        if (order.tries > 4) order.outcome ??= 'refused';
+        else this.#plan(order, 20_000);
+        return;
+      case 'LEDGER_UNREACHABLE':
+      case 'LEDGER_OUT_OF_SYNC':
+        this.#plan(order, 5_000);
+        return;
+      case 'JOURNAL_DAMAGED':
+        if (machine.witnessed.frozen) return;
+    }
+    this.#unexpected(`pay ${order.paymentId}`, error);
+  }
+
+  #hear(signal: AccountSignal): void {
+    if (this.diesHere()) return;
+    if ('report' in signal) this.#hearReport(signal.report);
+    else if ('payment' in signal) this.#hearPayment(signal.payment, signal.redelivered);
+    else if (signal.event.event === 'frozen') {
+      if (!this.machine.world.mayFreeze) this.#violation(`froze without reason: ${signal.event.reason}`);
+      this.machine.witnessed.frozen = true;
+    } else this.#violation(`${signal.event.event}: ${signal.event.message}`);
+    this.diesHere();
+  }
+
+  #hearReport(report: PaymentReport): void {
+    const { machine } = this;
+    const order = machine.orders.find(({ paymentId }) => paymentId === report.origin.topic);
+    if (!order) {
+      this.#violation(`a report of nobody's payment: ${report.paymentId}`);
+      return;
+    }
+    if (report.kind === 'failed') this.#plan(order, 1_000);
+    if (report.kind !== 'confirmed') return;
+    const hand = () => {
+      const known = machine.witnessed.receipts.get(report.paymentId) ?? [];
+      machine.witnessed.receipts.set(report.paymentId, [...known, report]);
+      this.#paid(order, report.receipt);
+    };
+    const acknowledge = async () => {
+      await this.account?.reported(report.paymentId);
+    };
+    if (machine.world.mutant?.marksBeforeReporting) {
+      void acknowledge().then(() => this.#later(1, hand));
+      return;
+    }
+    hand();
+    this.#later(
+      machine.world.chance.between(0, 30),
+      () => void acknowledge().catch((error: unknown) => this.#unexpected('reported', error)),
+    );
+  }
+
+  #paid(order: PlannedOrder, receipt: Receipt): void {
+    const { truth } = this.machine.world;
+    order.outcome = 'paid';
+    const executed = truth.executed.get(receipt.transactionId);
+    if (!executed) {
+      this.#violation(`FALSE_CONFIRM ${order.paymentId}`);
+      return;
+    }
+    for (const { address, amount } of receipt.to) {
+      const there = executed.transaction.outputs.some(
+        (output) => output.to === address && output.amount === BigInt(amount) && output.reference === order.paymentId,
+      );
+      if (!there) this.#violation(`FALSE_CONFIRM ${order.paymentId}: ${address} did not get ${amount}`);
+    }
+  }
+
+  #hearPayment(payment: ReceivedPayment, redelivered: boolean): void {
+    const { witnessed, world } = this.machine;
+    const known = witnessed.received.get(payment.eventId) ?? [];
+    if (known.length > 0 && !redelivered)
+      this.#violation(`EVENT_TWICE ${payment.eventId} came again without saying so`);
+    witnessed.received.set(payment.eventId, [...known, { payment, redelivered }]);
+    this.#later(world.chance.between(0, 100), () => {
+      void this.account
+        ?.delivered(LISTENER, payment.eventId)
+        .catch((error: unknown) => this.#unexpected('delivered', error));
+    });
+  }
+
+  #unexpected(what: string, error: unknown): void {
+    if (!this.alive) return;
+    if (error instanceof CodedError && error.code === 'JOURNAL_DAMAGED' && this.machine.witnessed.frozen) return;
+    this.#violation(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+
+  #violation(text: string): void {
+    if (this.alive) this.machine.witnessed.violations.push(text);
+  }
+}
