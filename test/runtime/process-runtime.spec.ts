@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import type { CodedError } from '../../lib/errors';
+import type { Receipt, ReceivedPayment } from '../../lib/payments';
+import type { LedgerConnection, LedgerState, Machine, MachineConfiguration, MachineState } from '../../lib/runtime';
+import { freePorts } from '../flows/node-red-process';
+
+// The bundle, because the runtime starts worker threads from the files beside it.
+const bundle = () =>
+  require(resolve(__dirname, '..', '..', 'dist', 'runtime.js')) as typeof import('../../lib/runtime');
+
+const POLICY = { maxPerPayment: '5 IOTA', budgets: [{ amount: '100 IOTA', window: '24h' }], payees: ['*'] };
+
+describe('the runtime, with its real threads', function () {
+  this.timeout(60_000);
+  let userDir: string;
+  let port: number;
+  let workers: Worker[];
+  const remember = (worker: Worker) => workers.push(worker);
+  const workerOf = (file: string) => {
+    const found = workers.filter((worker) => worker.threadId !== -1).find((worker) => fileOf(worker).includes(file));
+    assert.ok(found, `a worker of ${file} runs`);
+    return found;
+  };
+  // Workers do not tell their file: they are told apart by the data they were given.
+  const files = new WeakMap<Worker, string>();
+  const fileOf = (worker: Worker) => files.get(worker) ?? '';
+
+  const red = () => ({ settings: { userDir }, events: new EventEmitter() });
+  const openLedger = (RED = red()) =>
+    bundle().runtimeOf(RED).openLedger({ nodeId: 'ledger', network: 'sandbox-tangle', port, deviceBrokerPort: 0 });
+  const openMachine = (ledger: LedgerConnection, key: string, more: Partial<MachineConfiguration> = {}) =>
+    bundle()
+      .runtimeOf(red())
+      .openMachine({ nodeId: key, key, accountIndex: 0, policy: POLICY, contacts: null, ...more }, ledger);
+
+  const until = <S extends LedgerState | MachineState>(
+    watched: { watch(listener: (state: S) => void): () => void },
+    wanted: (state: S) => boolean,
+  ): Promise<S> =>
+    new Promise((found) => {
+      let stop = () => {};
+      stop = watched.watch((state) => {
+        if (!wanted(state)) return;
+        setImmediate(() => stop());
+        found(state);
+      });
+    });
+  const funded = async (machine: Machine): Promise<string> => {
+    const state = await until<MachineState>(machine, ({ phase }) => phase === 'ready');
+    for (;;) {
+      if ((await machine.balance()).available !== '0') break;
+      await new Promise((retry) => setTimeout(retry, 50));
+    }
+    return state.phase === 'ready' ? state.identity.address : '';
+  };
+  const pay = (machine: Machine, to: string, paymentId: string, amount = '1 IOTA'): Promise<Receipt> =>
+    machine.pay({ to, amount, reference: paymentId, paymentId, origin: { nodeId: 'pay-node' } }, () => {});
+
+  beforeEach(async () => {
+    workers = [];
+    process.on('worker', remember);
+    userDir = await mkdtemp(join(tmpdir(), 'machine-economy-runtime-'));
+    [port] = (await freePorts(1)) as [number];
+  });
+  afterEach(async () => {
+    await bundle().closeRuntimes();
+    process.off('worker', remember);
+    await rm(userDir, { recursive: true, force: true, maxRetries: 5 });
+    const alive = workers.filter((worker) => worker.threadId !== -1);
+    assert.equal(alive.length, 0, 'no thread is left behind');
+  });
+
+  it('makes keys, asks the faucet, pays, and hands over what was received', async () => {
+    const ledger = openLedger();
+    const [payer, payee] = [openMachine(ledger, 'payer'), openMachine(ledger, 'payee')];
+    const [, to] = await Promise.all([funded(payer), funded(payee)]);
+    const heard = new Promise<ReceivedPayment>((found) => {
+      void payee.listen({ listenerId: 'listen-node', from: 'now' }, (payment) => {
+        if (payment.reference === 'first') found(payment);
+      });
+    });
+    const receipt = await pay(payer, to, 'first');
+    assert.equal(receipt.amount, '1000000');
+    const payment = await heard;
+    assert.deepEqual(
+      [payment.transactionId, payment.amount, payment.from],
+      [receipt.transactionId, '1000000', receipt.from],
+    );
+    assert.deepEqual(await pay(payer, to, 'first'), receipt, 'the same id answers with the same receipt');
+    await assert.rejects(pay(payer, to, 'first', '2 IOTA'), (error: CodedError) => error.code === 'PAYMENT_MISMATCH');
+    await assert.rejects(pay(payer, to, 'big', '6 IOTA'), (error: CodedError) => error.code === 'POLICY_PAYMENT_LIMIT');
+  });
+
+  for (const [index, name] of ['vault', 'ledger', 'sandbox'].entries()) {
+    it(`settles a payment once although the ${name}'s thread dies in the middle`, async () => {
+      const ledger = openLedger();
+      const [payer, payee] = [openMachine(ledger, 'payer'), openMachine(ledger, 'payee')];
+      const [, to] = await Promise.all([funded(payer), funded(payee)]);
+      // In the order in which the runtime starts them: vault, sandbox, ledger.
+      const thread = workers[[0, 2, 1][index] as number] as Worker;
+      files.set(thread, name);
+      const asked = pay(payer, to, 'survivor');
+      await workerOf(name).terminate();
+      const receipt = await asked;
+      assert.equal(receipt.status, 'confirmed');
+      const received = new Promise<string[]>((found) => {
+        const references: string[] = [];
+        void payee.listen({ listenerId: 'listen-node', from: 'beginning' }, ({ reference }) => {
+          if (reference !== null) references.push(reference);
+          if (reference === 'after') found(references);
+        });
+      });
+      await pay(payer, to, 'after');
+      assert.deepEqual(await received, ['survivor', 'after']);
+    });
+  }
+
+  it('shares one account between machine nodes with the same key, and wants the same policy of them', async () => {
+    const ledger = openLedger();
+    const first = openMachine(ledger, 'shared');
+    const second = openMachine(ledger, 'shared', { nodeId: 'other' });
+    const [a, b] = await Promise.all([funded(first), funded(second)]);
+    assert.equal(a, b);
+    const third = openMachine(ledger, 'shared', { nodeId: 'third', policy: { ...POLICY, maxPerPayment: '9 IOTA' } });
+    const state = await until<MachineState>(third, ({ phase }) => phase === 'down');
+    assert.ok(
+      state.phase === 'down' && state.error.code === 'CONFIG_INVALID' && state.error.detail === 'policy-differs',
+    );
+    await Promise.all([first.close(), second.close()]);
+    await third.close();
+    // A redeploy: nobody else uses the account, so it may come with another policy.
+    const again = openMachine(ledger, 'shared', { policy: { ...POLICY, maxPerPayment: '0.5 IOTA' } });
+    await funded(again);
+    const payee = openMachine(ledger, 'payee');
+    const to = await funded(payee);
+    await assert.rejects(pay(again, to, 'p'), (error: CodedError) => error.code === 'POLICY_PAYMENT_LIMIT');
+  });
+
+  it('gives a receipt to the node that comes back after a redeploy', async () => {
+    const RED = red();
+    const ledger = openLedger(RED);
+    RED.events.emit('flows:started');
+    const [payer, payee] = [openMachine(ledger, 'payer'), openMachine(ledger, 'payee')];
+    const [, to] = await Promise.all([funded(payer), funded(payee)]);
+    const gone = new AbortController();
+    const submitted = new Promise<void>((found) => {
+      void payer.pay(
+        { to, amount: '1 IOTA', paymentId: 'orphan', origin: { nodeId: 'pay-node', topic: 'gate' } },
+        () => found(),
+        gone.signal,
+      );
+    });
+    await submitted;
+    gone.abort();
+    await payer.close();
+    const next = openMachine(ledger, 'payer');
+    const report = await new Promise<{ origin: { topic?: string }; redelivered: boolean; receipt: Receipt }>(
+      (found) => {
+        next.onRedelivery('pay-node', found);
+      },
+    );
+    assert.deepEqual([report.receipt.paymentId, report.redelivered, report.origin.topic], ['orphan', true, 'gate']);
+  });
+
+  it('joins a sandbox that holds the port already, and refuses anything else there', async () => {
+    const first = openLedger();
+    await until<LedgerState>(first, ({ phase }) => phase === 'up');
+    const firstDir = userDir;
+    userDir = await mkdtemp(join(tmpdir(), 'machine-economy-runtime-'));
+    const joined = openLedger();
+    const [a, b] = await Promise.all(
+      [first, joined].map((ledger) => until<LedgerState>(ledger, ({ phase }) => phase === 'up')),
+    );
+    assert.ok(a?.phase === 'up' && b?.phase === 'up');
+    assert.equal(a.network.networkId, b.network.networkId);
+    await rm(firstDir, { recursive: true, force: true, maxRetries: 5 });
+
+    const stranger = createServer((_, response) => response.end('{"name":"HORNET"}')).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    port = (stranger.address() as { port: number }).port;
+    const refused = await until<LedgerState>(openLedger(), ({ phase }) => phase === 'down');
+    assert.ok(
+      refused.phase === 'down' && refused.error.code === 'CONFIG_INVALID' && refused.error.detail === 'port-taken',
+    );
+    stranger.closeAllConnections();
+    stranger.close();
+  });
+});
