@@ -11,6 +11,9 @@ const MOST_OUTPUTS = 128;
 const MOST_INPUTS = 128;
 const MOST_BYTES = 30 * 1024;
 
+// Three milestones of the slowest networks, and clocks that are not quite right.
+const FRESH = 30_000;
+
 export interface ConnectionOptions {
   readonly expectedNetworkId?: string;
   readonly faucet: boolean;
@@ -83,8 +86,8 @@ export class Connection {
   }
 
   #checkSync(info: NodeInfo): void {
-    if (!info.healthy) throw outOfSync('unhealthy', 'the node says that it is not in sync');
     const age = this.now() - info.latest.time;
+    if (!info.healthy && !keepsPace(info, age)) throw outOfSync('unhealthy', 'the node says that it is not in sync');
     if (this.options.maximumAge > 0 && age > this.options.maximumAge) {
       const seconds = Math.round(age / 1000);
       throw outOfSync('stale', `the node's latest milestone is ${seconds} s old, or this machine's clock is wrong`, {
@@ -92,6 +95,14 @@ export class Connection {
       });
     }
   }
+}
+
+/**
+ * A node without neighbours calls itself unhealthy even if the coordinator itself is attached to it, which is how a small
+ * private Tangle may be built. One that has just confirmed the latest milestone is in sync, whatever it says.
+ */
+function keepsPace({ latest, confirmed }: NodeInfo, age: number): boolean {
+  return latest.index - confirmed.index <= 1 && Math.abs(age) <= FRESH;
 }
 
 /** In the words of the port. IOTA's public networks have left this protocol: what speaks it now is never live money. */

@@ -19,9 +19,16 @@ export interface KnownOutput {
 const MILESTONES_KEPT = 1024;
 const OUTPUTS_KEPT = 20_000;
 
-// One page: enough to catch up fast, little enough that nobody waits long for it.
-const MILESTONES_PER_PAGE = 200;
-const CHANGES_PER_PAGE = 2000;
+/** How much one page may take: enough to catch up fast, little enough that nobody waits long for it. */
+export interface PageLimits {
+  readonly milestones: number;
+  readonly changes: number;
+}
+
+const PAGE: PageLimits = { milestones: 200, changes: 2000 };
+
+/** What the history is read from. */
+export type HistorySource = Pick<NodeApi, 'utxoChanges' | 'output' | 'outputMetadata' | 'milestoneTime'>;
 
 /** The ledger's history, milestone by milestone, read once for all addresses. */
 export class History {
@@ -30,8 +37,9 @@ export class History {
   readonly #times = new Lru<number, Promise<number>>(MILESTONES_KEPT);
 
   constructor(
-    private readonly api: NodeApi,
-    private readonly connection: Connection,
+    private readonly api: HistorySource,
+    private readonly connection: Pick<Connection, 'look'>,
+    private readonly limits: PageLimits = PAGE,
   ) {}
 
   /** See the port's `read`. */
@@ -54,10 +62,10 @@ export class History {
 
     const received: ReceivedOutput[] = [];
     const spent: { outputId: string; by: string }[] = [];
-    const last = Math.min(info.confirmed.index, from.milestone + MILESTONES_PER_PAGE - 1);
+    const last = Math.min(info.confirmed.index, from.milestone + this.limits.milestones - 1);
     const milestones = await Promise.all(range(from.milestone, last).map((index) => this.changes(index)));
 
-    let budget = CHANGES_PER_PAGE;
+    let budget = this.limits.changes;
     let next = from;
     for (const [i, changes] of milestones.entries()) {
       const index = from.milestone + i;

@@ -16,8 +16,8 @@ const MOST_PAGES = 10_000;
  */
 export async function holdingsOf(
   address: Address,
-  api: NodeApi,
-  connection: Connection,
+  api: Pick<NodeApi, 'basicOutputIds'>,
+  connection: Pick<Connection, 'look'>,
   history: History,
 ): Promise<Holdings> {
   const form = formOf(await connection.look());
@@ -47,7 +47,7 @@ export async function holdingsOf(
   };
 }
 
-async function allPages(address: Address, api: NodeApi): Promise<IndexerPage[]> {
+async function allPages(address: Address, api: Pick<NodeApi, 'basicOutputIds'>): Promise<IndexerPage[]> {
   const pages: IndexerPage[] = [];
   let cursor: string | undefined;
   do {

@@ -23,9 +23,9 @@ export class Posting {
   readonly #blocks = new Lru<string, readonly PostedBlock[]>(TRANSACTIONS_REMEMBERED);
 
   constructor(
-    private readonly api: NodeApi,
-    private readonly connection: Connection,
-    private readonly sdk: StardustSdk,
+    private readonly api: Pick<NodeApi, 'outputMetadata' | 'blockMetadata'>,
+    private readonly connection: Pick<Connection, 'look'>,
+    private readonly sdk: Pick<StardustSdk, 'post' | 'transactionId'>,
     private readonly node: string,
   ) {}
 

@@ -1,6 +1,6 @@
 import { blake2b } from '@noble/hashes/blake2.js';
 import { CodedError } from '../../errors';
-import { type Address, type AddressForm, hashOfAddress } from '../../values';
+import { type Address, type AddressForm, addressHash, hashOfAddress } from '../../values';
 import type {
   PaymentPart,
   PreparedTransaction,
@@ -13,13 +13,14 @@ import type {
 import { type Answer, arrayOf, objectOf } from './answers';
 import { minimumDeposit, type RentStructure } from './deposit';
 import { nonsense } from './failures';
-import { partsOfOutputId } from './node-api';
+import { outputIdAt, partsOfOutputId } from './node-api';
 import {
   type BasicOutput,
   isSpendable,
   MOST_METADATA_BYTES,
   MOST_TAG_BYTES,
   type OutputAddress,
+  readOutput,
   writeOutput,
 } from './output';
 import type { StardustSdk } from './sdk';
@@ -125,11 +126,26 @@ export function sealEssence(
     essence: body,
     unlocks: [first, ...inputs.slice(1).map(() => ({ type: REFERENCE_UNLOCK, reference: 0 }))],
   };
-  return { transactionId: sdk.transactionId(payload), bytes: Buffer.from(JSON.stringify(payload), 'utf8') };
+  const transactionId = sdk.transactionId(payload);
+  return {
+    transactionId,
+    bytes: Buffer.from(JSON.stringify(payload), 'utf8'),
+    change: outputsTo(addressHash(publicKey), body, transactionId),
+  };
+}
+
+/** What comes back to the signer. */
+function outputsTo(hash: Uint8Array, essence: Answer, transactionId: string): SealedTransaction['change'] & {} {
+  const mine = hex(hash);
+  return arrayOf(essence.outputs, 'outputs', 128).flatMap((item, index) => {
+    const output = readOutput(item);
+    if (output?.address.hash !== mine || !isSpendable(output)) return [];
+    return [{ outputId: outputIdAt(transactionId, index), index, amount: output.amount }];
+  });
 }
 
 /** The payload that {@link sealEssence} wrote. */
-export function payloadOf(sealed: SealedTransaction, sdk: StardustSdk): Answer {
+export function payloadOf(sealed: SealedTransaction, sdk: Pick<StardustSdk, 'transactionId'>): Answer {
   const payload = objectOf(parse(sealed.bytes), 'a transaction');
   if (sdk.transactionId(payload) !== sealed.transactionId)
     throw new RangeError('the signed bytes are not of this transaction');

@@ -135,7 +135,11 @@ export function faults(scene: () => Scene): void {
     });
 
     const notInSync: readonly { what: string; status: Record<string, unknown>; detail: string }[] = [
-      { what: 'that calls itself unhealthy', status: { isHealthy: false }, detail: 'unhealthy' },
+      {
+        what: 'that calls itself unhealthy and lags behind',
+        status: { isHealthy: false, confirmedMilestone: { index: 1, timestamp: 1 } },
+        detail: 'unhealthy',
+      },
       {
         what: 'whose latest milestone is old',
         status: { latestMilestone: { index: 1, timestamp: 1_600_000_000 } },

@@ -203,7 +203,7 @@ export function readers(scene: () => Scene): void {
   describe('a record', () => {
     it('is found again with its bytes by anyone who reads the address, and the next one may spend it', async () => {
       const { ledger, plenty } = scene();
-      const { purse, outputs } = await scene().filledPurse(plenty * 10n);
+      const { purse, outputs } = await scene().filledPurse(plenty * 6n);
       const { cursor } = await ledger.holdings(purse.address);
       const text = JSON.stringify({ reading: 21.5, unit: 'Cel' });
       const tag = Buffer.from(`test-${process.pid}-${Date.now()}`);
@@ -228,7 +228,7 @@ export function readers(scene: () => Scene): void {
     it('may be as large as the protocol allows', async () => {
       const { ledger, plenty } = scene();
       // 8 KiB of metadata need the deposit of about 8,700 bytes.
-      const { purse, outputs } = await scene().filledPurse(plenty * 20n);
+      const { purse, outputs } = await scene().filledPurse(plenty * 12n);
       const bytes = Buffer.alloc(8192, 'x');
       const transaction = await purse.sign(ledger, { records: [{ tag: Buffer.alloc(64, 't'), bytes }] }, outputs);
       await ledger.submit(transaction.sealed);

@@ -76,7 +76,7 @@ export class Scene {
 
   /** An amount that is easily enough for any output of these tests. */
   get plenty(): bigint {
-    return this.network.minimumChange * 4n;
+    return this.network.minimumChange * 2n;
   }
 
   async minimum(to: Address, reference: string): Promise<bigint> {
@@ -150,10 +150,7 @@ export class Scene {
     const transaction = await this.#bank.sign(this.ledger, { payments }, this.#funds);
     await this.ledger.submit(transaction.sealed);
     assert.equal((await this.settle(transaction)).state, 'final');
-    this.#funds = transaction.prepared.change.map(({ index, amount }) => ({
-      outputId: outputIdOf(transaction.transactionId, index),
-      amount,
-    }));
+    this.#funds = [...(transaction.sealed.change ?? [])];
     return transaction;
   }
 }
