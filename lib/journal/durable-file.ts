@@ -53,7 +53,9 @@ export function syncDirectory(directory: string): void {
 /** `write` may write less than it was given. */
 export function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+    const written = writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+    if (written === 0) throw Object.assign(new Error('the disk took nothing'), { code: 'EIO' });
+    done += written;
   }
 }
 

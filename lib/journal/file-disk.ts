@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Database } from 'node-sqlite3-wasm';
 import { CodedError } from '../errors';
+import { GENESIS } from './chain';
 import { Connection } from './connection';
 import type { JournalDisk } from './disk';
 import { syncDirectory } from './durable-file';
@@ -16,29 +17,34 @@ const LARGEST_LOG = 4 * 1024 * 1024;
  * Checkpoints are ours and not SQLite's automatic ones, because those swallow write errors.
  */
 export class FileDisk implements JournalDisk {
-  readonly connection: Connection;
   readonly witness: Witness;
-  readonly #log: string;
+  #connection: Connection;
   #witnessed = -1;
 
   /** @throws CodedError `JOURNAL_DAMAGED` (`unreadable`) */
   constructor(readonly file: string) {
-    this.#log = `${file}-wal`;
     this.witness = new FileWitness(`${file}.witness`);
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       removeLeftLock(file);
-      // The witness of nothing comes before the database: killed in between, there is a witness and no event, and that
-      // is a journal that has not begun. A database with events and no witness never comes about by a crash.
-      if (this.witness.read() === 'missing' && sizeOf(file) === 0)
-        this.witness.write({ sequence: 0, hash: new Uint8Array(32) });
-      closeSync(openSync(file, 'a', 0o600));
-      this.connection = new Connection(new Database(file));
-      this.#configure();
+      this.#connection = this.#openToExamine();
     } catch (error) {
-      this.witness.close();
       throw unreadable(file, error);
     }
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  startWriting(): void {
+    this.#connection.close();
+    // The witness of nothing comes before the database: killed in between, there is a witness and no event, and that is
+    // a journal that has not begun. A database with events and without a witness never comes about by a crash.
+    if (this.witness.read() === 'missing') this.witness.write({ sequence: 0, hash: GENESIS });
+    closeSync(openSync(this.file, 'a', 0o600));
+    this.#connection = new Connection(new Database(this.file));
+    this.#configure();
   }
 
   commit(head: Witnessed): void {
@@ -47,7 +53,7 @@ export class FileDisk implements JournalDisk {
       this.witness.write(head);
       this.#witnessed = head.sequence;
     }
-    if (sizeOf(this.#log) > LARGEST_LOG) this.#checkpoint();
+    if (sizeOf(`${this.file}-wal`) > LARGEST_LOG) this.#checkpoint();
   }
 
   /**
@@ -63,17 +69,50 @@ export class FileDisk implements JournalDisk {
 
   close(): void {
     try {
-      this.connection.close();
+      this.#connection.close();
     } finally {
       this.witness.close();
     }
   }
 
-  // SQLite would write the log into the database and remove it at `close`. After damage all of it is evidence, and a
-  // disk that has failed gets no further chance: the connection is left as it is, until the process ends.
+  // SQLite would write the log into the database and remove it at `close`, and remove a log that it finds empty or
+  // unreadable even when it may only read. After damage all of it is evidence, and a disk that has failed gets no further
+  // chance: the connection is left as it is, until the process ends.
   abandon(): void {
-    this.witness.close();
-    removeLeftLock(this.file);
+    try {
+      this.witness.close();
+      removeLeftLock(this.file);
+    } catch {
+      // Whoever abandons has a reason to tell already.
+    }
+  }
+
+  #openToExamine(): Connection {
+    if (sizeOf(this.file) === 0 || this.#beginningWasInterrupted()) {
+      if (sizeOf(this.file) === 0 && sizeOf(`${this.file}-wal`) > 0)
+        throw new Error('the database is empty, its log is not');
+      return new Connection(new Database(':memory:'));
+    }
+    const connection = new Connection(new Database(this.file, { readOnly: true }));
+    try {
+      // Without shared memory SQLite reads a write-ahead log only when it has the file for itself.
+      connection.all('PRAGMA locking_mode = EXCLUSIVE');
+      connection.all('PRAGMA user_version');
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    return connection;
+  }
+
+  /**
+   * The switch of a new file to a write-ahead log is the only moment at which SQLite uses a rollback journal here. It has
+   * to be undone before anything can be read, and there is nothing to read yet.
+   */
+  #beginningWasInterrupted(): boolean {
+    if (sizeOf(`${this.file}-journal`) === 0) return false;
+    const witnessed = this.witness.read();
+    return typeof witnessed === 'object' && witnessed.sequence === 0;
   }
 
   #configure(): void {

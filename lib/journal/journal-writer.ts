@@ -75,11 +75,20 @@ export class JournalWriter implements Journal {
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#commit();
+      if (!this.#damage) this.#closeDisk();
       if (this.#damage) this.#disk.abandon();
-      else this.#disk.close();
       resolve();
     });
     return this.#closed;
+  }
+
+  // Everything acknowledged is durable already: a disk that fails now is told by `damage`, and by the next opening.
+  #closeDisk(): void {
+    try {
+      this.#disk.close();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #change<T>(change: (append: Append, sql: Sql) => T): T {

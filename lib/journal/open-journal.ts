@@ -6,7 +6,15 @@ import { JournalWriter } from './journal-writer';
 import { matchProjections, projectionsMatch, rebuildTables } from './projections';
 import { FORMAT, SCHEMA } from './schema';
 import { SimulatedDisk } from './simulated-disk';
-import { compareWithWitness, Damage, hasEventTable, type Position, START, verifyTail } from './verification';
+import {
+  compareWithWitness,
+  Damage,
+  hasEventTable,
+  lastSequence,
+  type Position,
+  START,
+  verifyTail,
+} from './verification';
 
 export interface JournalOptions {
   /** Path of the database. Whoever opens it holds the process lock of its directory. */
@@ -42,8 +50,7 @@ export function openJournal(options: JournalOptions): Journal {
     if (damage) {
       if (!hasEventTable(disk.connection) || !projectionsMatch(disk.connection, options.projections)) throw damage;
     } else {
-      prepare(disk, options.projections);
-      disk.settle(position);
+      startWriting(disk, position, options.projections);
     }
     return new JournalWriter(disk, position, {
       projections: options.projections,
@@ -67,7 +74,7 @@ export function rebuildProjections(options: JournalOptions): void {
   try {
     const { position, damage } = examine(disk);
     if (damage) throw damage;
-    prepare(disk, options.projections);
+    startWriting(disk, position, options.projections);
     disk.connection.run('BEGIN IMMEDIATE');
     rebuildTables(disk.connection, options.projections);
     disk.connection.run('COMMIT');
@@ -107,14 +114,23 @@ function examine(disk: JournalDisk): { readonly position: Position; readonly dam
   return { position, damage: undefined };
 }
 
-// One transaction: killed in the middle, none of it has happened.
-function prepare({ connection }: JournalDisk, projections: readonly Projection[]): void {
-  const fresh = !hasEventTable(connection);
-  if (!fresh && projectionsMatch(connection, projections)) return;
-  connection.run('BEGIN IMMEDIATE');
-  if (fresh) connection.execute(SCHEMA);
-  matchProjections(connection, projections);
-  connection.run('COMMIT');
+function startWriting(disk: JournalDisk, position: Position, projections: readonly Projection[]): void {
+  try {
+    disk.startWriting();
+    const { connection } = disk;
+    if (lastSequence(connection) !== position.sequence) throw new Error('it changed while it was examined');
+    const fresh = !hasEventTable(connection);
+    if (fresh || !projectionsMatch(connection, projections)) {
+      // One transaction: killed in the middle, none of it has happened.
+      connection.run('BEGIN IMMEDIATE');
+      if (fresh) connection.execute(SCHEMA);
+      matchProjections(connection, projections);
+      connection.run('COMMIT');
+    }
+    disk.settle(position);
+  } catch (error) {
+    throw new Damage('disk', `the journal cannot be written: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 function codedDamage(error: unknown): unknown {
@@ -129,4 +145,8 @@ function codedDamage(error: unknown): unknown {
     { reason },
     { cause: error },
   );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { StoredEvent } from './chain';
 import type { Connection } from './connection';
 import type { JournalEvent, Projection, Sql } from './event';
 import { decodeBody } from './event-body';
@@ -27,7 +28,11 @@ export function matchProjections(connection: Connection, projections: readonly P
 }
 
 /** Drops the tables of these projections and applies every event again. Runs inside the caller's transaction. */
-export function rebuildTables(connection: Connection, projections: readonly Projection[]): void {
+export function rebuildTables(
+  connection: Connection,
+  projections: readonly Projection[],
+  events: Iterable<StoredEvent> = eventsAfter(connection, 0),
+): void {
   for (const projection of projections) {
     dropTables(connection, projection.name);
     if (projection.sideTables !== undefined) connection.execute(projection.sideTables);
@@ -40,7 +45,7 @@ export function rebuildTables(connection: Connection, projections: readonly Proj
       JSON.stringify(made),
     ]);
   }
-  for (const { sequence, at, type, body } of eventsAfter(connection, 0)) {
+  for (const { sequence, at, type, body } of events) {
     applyTo(projections, { sequence, at, type, body: decodeBody(body) }, connection);
   }
 }
@@ -65,11 +70,15 @@ function tableNames(connection: Connection): string[] {
   return rows.map((row) => String(row['name']));
 }
 
-function dropTables(connection: Connection, name: string): void {
+/** The tables that a projection's `schema` has made in this file. */
+export function derivedTables(connection: Connection, name: string): string[] {
   const row = connection.get('SELECT tables FROM journal_projection WHERE name = ?', [name]);
-  if (!row) return;
+  return row ? (JSON.parse(String(row['tables'])) as string[]) : [];
+}
+
+function dropTables(connection: Connection, name: string): void {
   // Indices and triggers go with their tables.
-  for (const table of JSON.parse(String(row['tables'])) as string[]) {
+  for (const table of derivedTables(connection, name)) {
     connection.execute(`DROP TABLE IF EXISTS "${table.replaceAll('"', '""')}"`);
   }
   connection.run('DELETE FROM journal_projection WHERE name = ?', [name]);

@@ -136,6 +136,8 @@ class SimulatedSession implements JournalDisk {
     return this.disk.connection;
   }
 
+  startWriting(): void {}
+
   commit(head: Witnessed): void {
     if (this.dead) throw new PowerCut();
     this.disk.commit(head);

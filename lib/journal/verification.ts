@@ -12,18 +12,24 @@ export interface Position {
 
 export const START: Position = { sequence: 0, hash: GENESIS, seal: { segment: 0, last: 0, hash: GENESIS } };
 
+export type DamageKind =
+  | 'chain'
+  | 'seal'
+  | 'witness-missing'
+  | 'witness-unreadable'
+  | 'witness-ahead'
+  | 'witness-contradicts'
+  /** A write or a read failed while the journal was open. */
+  | 'disk'
+  /** Found by a full verification only. */
+  | 'database'
+  | 'projection';
+
 /** What is wrong with a journal; `kind` becomes the detail of `JOURNAL_DAMAGED`. */
 export class Damage extends Error {
   override readonly name = 'Damage';
   constructor(
-    readonly kind:
-      | 'chain'
-      | 'seal'
-      | 'witness-missing'
-      | 'witness-unreadable'
-      | 'witness-ahead'
-      | 'witness-contradicts'
-      | 'disk',
+    readonly kind: DamageKind,
     message: string,
     options: { cause?: unknown } = {},
   ) {
@@ -40,6 +46,7 @@ export function hasEventTable(connection: Connection): boolean {
 /** What opening verifies: the last seal and every event after it. @throws Damage */
 export function verifyTail(connection: Connection): Position {
   if (!hasEventTable(connection)) return START;
+  verifyBeginning(connection);
   const seal = verifyLastSeal(connection);
   return verifyEvents(connection, { sequence: seal.last, hash: seal.head, seal });
 }
@@ -47,6 +54,7 @@ export function verifyTail(connection: Connection): Position {
 /** Every seal and every event from the first on. @throws Damage */
 export function verifyAll(connection: Connection): Position {
   if (!hasEventTable(connection)) return START;
+  verifyBeginning(connection);
   let position = START;
   for (const row of connection.all('SELECT * FROM journal_seal ORDER BY segment')) {
     const seal = readSeal(row);
@@ -65,6 +73,12 @@ export function verifyAll(connection: Connection): Position {
     position = { ...reached, seal };
   }
   return verifyEvents(connection, position);
+}
+
+/** The head by itself, unverified. */
+export function lastSequence(connection: Connection): number {
+  if (!hasEventTable(connection)) return 0;
+  return Number(connection.get('SELECT max(sequence) AS last FROM journal_event')?.['last'] ?? 0);
 }
 
 /** Ahead of the witness is normal (killed between commit and witness); behind it or another history is not. @throws Damage */
@@ -105,6 +119,11 @@ export function* eventsAfter(
   }
 }
 
+function verifyBeginning(connection: Connection): void {
+  const first = Number(connection.get('SELECT min(sequence) AS first FROM journal_event')?.['first'] ?? 1);
+  if (first < 1) throw new Damage('chain', `there is an event ${first}`);
+}
+
 function verifyEvents(connection: Connection, from: Position, until = Number.MAX_SAFE_INTEGER): Position {
   let { sequence, hash } = from;
   for (const event of eventsAfter(connection, sequence)) {
@@ -122,7 +141,7 @@ function verifyLastSeal(connection: Connection): Seal & { readonly hash: Uint8Ar
   const [last, before] = connection.all('SELECT * FROM journal_seal ORDER BY segment DESC LIMIT 2').map(readSeal);
   if (!last) return { segment: 0, first: 0, last: 0, head: GENESIS, hash: GENESIS };
   const previous = before?.hash ?? GENESIS;
-  if (last.segment !== (before?.segment ?? 0) + 1 || last.first !== (before?.last ?? 0) + 1) {
+  if (last.segment !== (before?.segment ?? 0) + 1 || last.first !== (before?.['last'] ?? 0) + 1) {
     throw new Damage('seal', `seal ${last.segment} does not follow seal ${before?.segment ?? 0}`);
   }
   if (!sameBytes(last.hash, sealHash(previous, last))) throw new Damage('seal', `seal ${last.segment} was changed`);

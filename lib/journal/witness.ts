@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasyncSync, openSync, readSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readFileSync } from 'node:fs';
 import { HASH_LENGTH, sameBytes } from './chain';
 import { createDurableFile, writeFully } from './durable-file';
 
@@ -31,13 +31,14 @@ export class FileWitness implements Witness {
   constructor(readonly file: string) {}
 
   read(): Witnessed | 'missing' | 'unreadable' {
+    let content: Buffer;
     try {
-      this.#descriptor ??= openSync(this.file, 'r+');
+      content = readFileSync(this.file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
       throw error;
     }
-    const slots = SLOT_OFFSETS.map((offset) => readSlot(this.#descriptor as number, offset));
+    const slots = SLOT_OFFSETS.map((offset) => decodeSlot(content.subarray(offset, offset + SLOT_LENGTH)));
     const [first, second] = slots;
     if (!first && !second) return 'unreadable';
     const newest = !second || (first && first.sequence >= second.sequence) ? 0 : 1;
@@ -45,7 +46,9 @@ export class FileWitness implements Witness {
     return slots[newest] as Witnessed;
   }
 
+  /** Follows a `read`, which finds out whether there is one and which of its slots is the older. */
   write(head: Witnessed): void {
+    this.#descriptor ??= openIfThere(this.file);
     if (this.#descriptor === undefined) {
       this.#create(head);
       return;
@@ -65,6 +68,7 @@ export class FileWitness implements Witness {
     for (const offset of SLOT_OFFSETS) content.set(encodeSlot(head), offset);
     createDurableFile(this.file, content);
     this.#descriptor = openSync(this.file, 'r+');
+    this.#nextSlot = 1;
   }
 }
 
@@ -78,15 +82,22 @@ function encodeSlot(head: Witnessed): Buffer {
   return slot;
 }
 
-function readSlot(descriptor: number, offset: number): Witnessed | undefined {
-  const slot = Buffer.alloc(SLOT_LENGTH);
-  if (readSync(descriptor, slot, 0, SLOT_LENGTH, offset) !== SLOT_LENGTH) return undefined;
+function decodeSlot(slot: Buffer): Witnessed | undefined {
+  if (slot.length !== SLOT_LENGTH || !slot.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
   const content = slot.subarray(0, SLOT_LENGTH - HASH_LENGTH);
-  if (!slot.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
   if (!sameBytes(checksum(content), slot.subarray(content.length))) return undefined;
   const sequence = Number(slot.readBigUInt64BE(MAGIC.length));
   if (!Number.isSafeInteger(sequence)) return undefined;
   return { sequence, hash: Uint8Array.from(content.subarray(MAGIC.length + 8)) };
+}
+
+function openIfThere(file: string): number | undefined {
+  try {
+    return openSync(file, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function checksum(bytes: Uint8Array): Uint8Array {
