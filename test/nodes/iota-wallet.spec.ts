@@ -130,10 +130,10 @@ describe('a wallet node', () => {
       for (const listener of machine().events) listener(event);
     };
     const unknown = nextMessage('events');
-    tell({ event: 'unknown', paymentId: 'p1' });
+    tell({ event: 'unknown', paymentId: 'p1', transactionId: null });
     assert.deepEqual((({ topic, payload }) => ({ topic, payload }))(await unknown), {
       topic: 'unknown',
-      payload: { event: 'unknown', paymentId: 'p1' },
+      payload: { event: 'unknown', paymentId: 'p1', transactionId: null },
     });
     const receipt = receiptFor({ to: ADDRESS, amount: 1, origin: { nodeId: 'gone' } });
     const late = nextMessage('events');
