@@ -1,5 +1,6 @@
 import { CodedError } from '../errors';
 import type { PaymentRow } from './book-reader';
+import type { BudgetMoment } from './budget-clock';
 import { Chase, reportConfirmed } from './chase';
 import { type AccountPorts, Engine } from './engine';
 import { record } from './events';
@@ -55,7 +56,7 @@ export class Account {
     this.#engine = engine;
     const known = engine.book.account();
     engine.frozen = known?.frozen ?? undefined;
-    engine.ledgerTime = known?.ledgerTime ?? 0;
+    engine.ledgerTime = Math.max(known?.ledgerTime ?? 0, known?.budget.ledger ?? 0);
     engine.durablePosition = engine.book.lastPosition();
     let take = () => {};
     const taken = known ? Promise.resolve() : new Promise<void>((resolve) => (take = resolve));
@@ -109,7 +110,7 @@ export class Account {
       const known = this.#known(paymentId, checked);
       if (known) return known;
       engine.assertNotFrozen();
-      const budgetTime = this.#judge(checked);
+      const moment = this.#judge(checked);
       const missing = this.#fundsMissing(checked);
       if (missing) throw missing;
       const { networkId } = engine;
@@ -121,7 +122,9 @@ export class Account {
         reference: checked.reference,
         parts: checked.parts.map(({ address, amount }) => ({ address, amount: amount.toString() })),
         origin: { ...checked.origin },
-        budgetTime,
+        budgetTime: moment.budget,
+        ledgerTime: moment.ledger,
+        systemTime: moment.system,
       });
       record(append, 'payment.cleared', { network: networkId, paymentId });
       return { paymentId };
@@ -259,17 +262,18 @@ export class Account {
     );
   }
 
-  /** @returns the budget time it was judged at */
-  #judge({ payees, amount }: CheckedOrder): number {
+  /** @returns the moment it was judged at */
+  #judge({ payees, amount }: CheckedOrder): BudgetMoment {
     const engine = this.#engine;
-    const at = engine.budgetTime();
+    const moment = engine.budgetMoment();
+    const at = moment.budget;
     judge(
       engine.policy,
       { payees, amount, at },
       engine.rules.reservedSince(engine.book),
       engine.ports.network.decimals,
     );
-    return at;
+    return moment;
   }
 
   async #assertDeposits({ parts, reference }: CheckedOrder): Promise<void> {

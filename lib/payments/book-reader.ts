@@ -1,6 +1,7 @@
 import type { Sql, SqlRow, SqlValue } from '../journal';
 import type { Cursor, SpendableOutput } from '../ledger';
 import type { Address, BaseUnits } from '../values';
+import type { BudgetMoment } from './budget-clock';
 import type { PaymentOrigin } from './order';
 import type { AttemptState, PaymentState } from './transitions';
 
@@ -39,6 +40,8 @@ export interface AccountRow {
   readonly height: number;
   readonly ledgerTime: number;
   readonly frozen: string | null;
+  /** When the latest intent was judged, or the account opened. */
+  readonly budget: BudgetMoment;
 }
 
 export interface ReceivedRow {
@@ -65,7 +68,7 @@ export class BookReader {
   ) {}
 
   account(): AccountRow | undefined {
-    const row = this.#get('SELECT address, cursor, height, ledger_time, frozen FROM accounts WHERE network = ?');
+    const row = this.#get('SELECT * FROM accounts WHERE network = ?');
     return (
       row && {
         address: text(row.address),
@@ -73,6 +76,11 @@ export class BookReader {
         height: Number(row.height),
         ledgerTime: Number(row.ledger_time),
         frozen: textOrNull(row.frozen),
+        budget: {
+          budget: Number(row.budget_time),
+          ledger: Number(row.budget_ledger_time),
+          system: Number(row.budget_system_time),
+        },
       }
     );
   }
@@ -216,12 +224,6 @@ export class BookReader {
          WHERE ap.network = p.network AND ap.payment_id = p.payment_id AND o.spent_by = ap.transaction_id)`,
     );
     return units(row?.amount ?? 0);
-  }
-
-  /** The latest budget time that any intent was judged by. */
-  budgetHighWater(): number {
-    const row = this.#get('SELECT budget_time FROM budget_rows WHERE network = ? ORDER BY sequence DESC LIMIT 1');
-    return Number(row?.budget_time ?? 0);
   }
 
   /** Sum of all reservations made after a budget time (all of them when it is undefined). */

@@ -2,7 +2,8 @@
 export const BOOK_SCHEMA = `
 CREATE TABLE IF NOT EXISTS accounts (
   network TEXT PRIMARY KEY, address TEXT NOT NULL, cursor TEXT NOT NULL, height INTEGER NOT NULL,
-  ledger_time INTEGER NOT NULL, frozen TEXT
+  ledger_time INTEGER NOT NULL, frozen TEXT,
+  budget_time INTEGER NOT NULL, budget_ledger_time INTEGER NOT NULL, budget_system_time INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS payments (

@@ -27,14 +27,12 @@ export const book: Projection = {
 };
 
 const HANDLERS: Handlers = {
-  'account.opened'({ network, address, cursor, height, ledgerTime }, _event, sql) {
-    sql.run('INSERT INTO accounts (network, address, cursor, height, ledger_time) VALUES (?, ?, ?, ?, ?)', [
-      network,
-      address,
-      cursor,
-      height,
-      ledgerTime,
-    ]);
+  'account.opened'({ network, address, cursor, height, ledgerTime, systemTime }, _event, sql) {
+    sql.run(
+      `INSERT INTO accounts (network, address, cursor, height, ledger_time, budget_time, budget_ledger_time, budget_system_time)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      [network, address, cursor, height, ledgerTime, ledgerTime, ledgerTime, systemTime],
+    );
   },
 
   'account.received'({ network, known, outputs }, _event, sql) {
@@ -79,7 +77,8 @@ const HANDLERS: Handlers = {
     sql.run('UPDATE accounts SET frozen = ? WHERE network = ?', [reason, network]);
   },
 
-  'payment.intended'({ network, paymentId, to, amount, reference, parts, origin, budgetTime }, event, sql) {
+  'payment.intended'(body, event, sql) {
+    const { network, paymentId, to, amount, reference, parts, origin, budgetTime, ledgerTime, systemTime } = body;
     const before = paymentState(sql, network, paymentId);
     const next = transition(PAYMENT_TRANSITIONS, before, 'intend');
     sql.run(
@@ -99,6 +98,12 @@ const HANDLERS: Handlers = {
       ]);
     }
     reserveBudget(sql, network, event.sequence, budgetTime, BigInt(amount));
+    sql.run('UPDATE accounts SET budget_time = ?, budget_ledger_time = ?, budget_system_time = ? WHERE network = ?', [
+      budgetTime,
+      ledgerTime,
+      systemTime,
+      network,
+    ]);
   },
 
   'payment.cleared'({ network, paymentId }, _event, sql) {

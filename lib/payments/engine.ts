@@ -3,11 +3,12 @@ import type { Append, Journal, Sql } from '../journal';
 import type { Ledger, NetworkInfo } from '../ledger';
 import type { Address } from '../values';
 import { BookReader } from './book-reader';
+import { BudgetClock, type BudgetMoment } from './budget-clock';
 import type { Clock } from './clock';
 import { record } from './events';
 import type { AccountSignal } from './order';
 import type { Contacts } from './payees';
-import { budgetTime, type Policy } from './policy';
+import type { Policy } from './policy';
 import type { Rules } from './rules';
 
 export interface AccountIdentity {
@@ -50,6 +51,7 @@ export class Engine {
   down: { readonly since: number; readonly error: CodedError } | undefined;
   policy: Policy;
   contacts: Contacts;
+  #budgetClock: BudgetClock | undefined;
 
   constructor(
     readonly ports: AccountPorts,
@@ -63,11 +65,16 @@ export class Engine {
   }
 
   now(): number {
-    return this.ports.clock.now();
+    return Math.trunc(this.ports.clock.now());
   }
 
-  budgetTime(): number {
-    return budgetTime(this.ledgerTime, this.now(), this.book);
+  /** Budget time now. Only once the account has seen the ledger. */
+  budgetMoment(): BudgetMoment {
+    const { ledgerTime } = this;
+    const account = this.book.account();
+    if (!this.#budgetClock && account) this.#budgetClock = new BudgetClock(account.budget);
+    const now = { ledger: ledgerTime, system: this.now() };
+    return this.#budgetClock?.now(now.ledger, now.system) ?? { budget: 0, ...now };
   }
 
   /** Asks the ledger's network, and remembers whether it could be reached. */

@@ -6,7 +6,14 @@ import type { Append, JournalEvent } from '../journal';
  */
 export type BookEvents = {
   /** First opening of the account: what it holds now is where its history begins. */
-  'account.opened': { network: string; address: string; cursor: string; height: number; ledgerTime: number };
+  'account.opened': {
+    network: string;
+    address: string;
+    cursor: string;
+    height: number;
+    ledgerTime: number;
+    systemTime: number;
+  };
   /** Outputs that came to the address. `known` ones are holdings found at first opening, not payments received. */
   'account.received': { network: string; known: boolean; outputs: ReceivedRecord[] };
   'account.spent': { network: string; spends: { outputId: string; by: string }[] };
@@ -22,8 +29,10 @@ export type BookEvents = {
     reference: string;
     parts: { address: string; amount: string }[];
     origin: { nodeId: string; topic?: string; messageId?: string };
-    /** Unix milliseconds of budget time; also the high-water mark that it never falls below again. */
+    /** When it counts, in budget time, and what the clocks showed then; Unix milliseconds. */
     budgetTime: number;
+    ledgerTime: number;
+    systemTime: number;
   };
   'payment.cleared': { network: string; paymentId: string };
   'payment.rejected': { network: string; paymentId: string; code: string; detail: string; message: string };

@@ -1,7 +1,6 @@
 import { CodedError } from '../errors';
 import type { NetworkInfo } from '../ledger';
 import { type Address, type BaseUnits, formatAmount, parseAmount } from '../values';
-import type { BookReader } from './book-reader';
 import { type Contacts, objectOf, resolvePayee } from './payees';
 
 /** How long a rolling budget looks back, in milliseconds of budget time; `total` never forgets. */
@@ -91,7 +90,7 @@ function invalid(field: string, what: string): CodedError {
 export interface PolicyQuestion {
   readonly payees: readonly Address[];
   readonly amount: BaseUnits;
-  /** See {@link budgetTime}. */
+  /** Budget time, see {@link BudgetClock}. */
   readonly at: number;
 }
 
@@ -145,12 +144,4 @@ export function remaining(
     const left = budget.amount - reservedSince(length === undefined ? undefined : at - length);
     return { budget, left: left > 0n ? left : 0n };
   });
-}
-
-/**
- * The time that budgets roll by: the slower one of ledger and system clock, never before what was journalled. A machine
- * that boots in 1970, a node that lies and a clock that jumps can then only make a budget roll late.
- */
-export function budgetTime(ledgerTime: number, systemTime: number, book: Pick<BookReader, 'budgetHighWater'>): number {
-  return Math.max(book.budgetHighWater(), Math.min(ledgerTime, systemTime));
 }

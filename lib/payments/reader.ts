@@ -81,10 +81,11 @@ export class Reader {
     const { outputs, cursor, height, ledgerTime } = await engine.ask((ledger) => ledger.holdings(address));
     await engine.write((append) => {
       if (engine.book.account()) return;
-      record(append, 'account.opened', { network: engine.networkId, address, cursor, height, ledgerTime });
+      const systemTime = engine.now();
+      record(append, 'account.opened', { network: engine.networkId, address, cursor, height, ledgerTime, systemTime });
       this.#appendReceived(append, outputs, true);
     });
-    engine.ledgerTime = Math.max(engine.ledgerTime, ledgerTime);
+    engine.ledgerTime = ledgerTime;
   }
 
   /**
@@ -114,7 +115,7 @@ export class Reader {
     if (page.received.length > 0 || page.spent.length > 0) await this.#save(page);
     else await this.#saveNowAndThen(page);
     this.#cursor = page.cursor;
-    engine.ledgerTime = Math.max(engine.ledgerTime, page.ledgerTime);
+    engine.ledgerTime = page.ledgerTime;
     return page.reached;
   }
 

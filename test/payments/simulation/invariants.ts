@@ -1,3 +1,4 @@
+import type { Journal } from '../../../lib/journal';
 import type { SimulatedMachine } from './machine';
 import type { WorldView } from './world';
 
@@ -87,13 +88,20 @@ function unstableEvents(machine: SimulatedMachine, { truth }: WorldView): string
     if (first.payment.from === machine.address) found.push(`OWN_CHANGE_REPORTED ${eventId}`);
   }
   if (machine.witnessed.frozen) return found;
-  for (const [id, { transaction }] of truth.executed) {
+  for (const [id, { transaction, height }] of truth.executed) {
+    // What was there when the account was opened for the first time is its opening balance.
+    if (height <= openingHeight(machine)) continue;
     const comes = transaction.outputs.some(
       ({ to, from, spendable }) => to === machine.address && from !== machine.address && spendable,
     );
     if (comes && transaction.inputs.length > 0 && !reported.has(id)) found.push(`EVENT_LOST ${id}`);
   }
   return found;
+}
+
+function openingHeight({ journal }: SimulatedMachine): number {
+  const row = journal?.sql.get("SELECT body FROM journal_event WHERE type = 'account.opened'");
+  return row ? (JSON.parse(String(row.body)) as { height: number }).height : Number.POSITIVE_INFINITY;
 }
 
 function unstableReceipts(machine: SimulatedMachine): string[] {
@@ -136,7 +144,7 @@ function journalViolations(machine: SimulatedMachine, world: WorldView): string[
       row.type === 'attempt.dead' &&
       !flavour.liars &&
       transactionId !== undefined &&
-      !truth.isDead(truthOf(transactionId, truth), truth.height)
+      !truth.isDead(attemptOf(transactionId, journal), truth.height)
     )
       found.push(`FALSE_DEAD ${transactionId}`);
   }
@@ -144,8 +152,13 @@ function journalViolations(machine: SimulatedMachine, world: WorldView): string[
   return found;
 }
 
-function truthOf(id: string, truth: WorldView['truth']) {
-  return truth.submitted.get(id) ?? { id, inputs: [], expiresEpoch: undefined };
+/** As the journal has it: it may never have reached the ledger. */
+function attemptOf(id: string, { sql }: Journal) {
+  const expires = sql.get('SELECT expires_epoch FROM attempts WHERE transaction_id = ?', [id])?.expires_epoch ?? null;
+  const inputs = sql
+    .all('SELECT output_id FROM attempt_inputs WHERE transaction_id = ?', [id])
+    .map((row) => String(row.output_id));
+  return { id, inputs, expiresEpoch: expires === null ? undefined : Number(expires) };
 }
 
 function disagreement(machine: SimulatedMachine, { truth }: WorldView): string[] {

@@ -80,7 +80,7 @@ export class LedgerTruth {
     this.times[this.height] = now;
     for (const transaction of [...this.#pool.values()]) {
       if (this.isDead(transaction, this.height)) this.#pool.delete(transaction.id);
-      else if (includes()) {
+      else if (transaction.inputs.every((input) => this.outputs.has(input)) && includes()) {
         this.#pool.delete(transaction.id);
         this.#execute(transaction, this.height);
       } else if (forgets()) this.#pool.delete(transaction.id);

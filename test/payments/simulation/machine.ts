@@ -92,7 +92,7 @@ export class SimulatedMachine {
   }
 
   get account(): Account | undefined {
-    return this.#process?.account;
+    return this.#process?.alive ? this.#process.account : undefined;
   }
 
   start(): void {

@@ -53,6 +53,8 @@ class World {
   readonly network: NetworkInfo;
   #faults: NodeFaults;
   #healed = false;
+  #quiet = false;
+  #lookedAt = 0;
   #orders = 0;
 
   constructor(
@@ -112,8 +114,12 @@ class World {
     return this.machines.reduce((sum, { crashes }) => sum + crashes, 0);
   }
 
+  /** Looked at once per milestone: it asks every journal. */
   #isQuiet(): boolean {
-    return this.machines.every((machine) => machine.witnessed.frozen || isIdle(machine));
+    if (this.#lookedAt === this.truth.height) return this.#quiet;
+    this.#lookedAt = this.truth.height;
+    this.#quiet = this.machines.every((machine) => machine.witnessed.frozen || isIdle(machine));
+    return this.#quiet;
   }
 
   #tick(): void {
@@ -232,8 +238,8 @@ function flavourOf(chance: Chance): Flavour {
     copiedKey: chance.happens(0.05),
     tightBudget: chance.happens(0.3),
     deposit: expiring ? 0n : chance.oneOf([0n, 10n]),
-    crashRate: chance.oneOf([0.01, 0.03, 0.06, 0.1]),
-    mostCrashes: chance.oneOf([5, 40, 80]),
+    crashRate: chance.oneOf([0.02, 0.06, 0.1, 0.15]),
+    mostCrashes: chance.oneOf([10, 80, 120]),
   };
 }
 
