@@ -51,7 +51,7 @@ export class TangleMqtt implements TangleEvents {
       authorizePublish: (_client, _packet, callback) => callback(new Error('this broker is read only')),
       authorizeSubscribe: (client, subscription, callback) => {
         const full = (self?.subscriptionCount(client) ?? 0) >= MAX_SUBSCRIPTIONS;
-        callback(null, full ? null : { ...subscription, qos: 0 });
+        callback(null, full ? null : subscription);
       },
     });
     self = new TangleMqtt(tangle, broker);
