@@ -24,6 +24,8 @@ const LONGEST_PAUSE = 30_000;
  * repeated, so whoever listens must also look for himself from time to time.
  */
 export class MilestoneFeed {
+  // Kept for life: a broker ends what is left of our last connection when we come back.
+  readonly #clientId = `me-${randomUUID()}`;
   #client: MqttClient | undefined;
   #retry: NodeJS.Timeout | undefined;
   #pause = FIRST_PAUSE;
@@ -49,7 +51,7 @@ export class MilestoneFeed {
     // The client's own reconnecting has a fixed pause, which brings all machines of a site back in the same moment.
     const client = connect(url, {
       protocolVersion: 4,
-      clientId: `me-${randomUUID()}`,
+      clientId: this.#clientId,
       clean: true,
       keepalive: 20,
       connectTimeout: 10_000,
