@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Database } from 'node-sqlite3-wasm';
 import { CodedError } from '../errors';
@@ -39,12 +39,13 @@ export class FileDisk implements JournalDisk {
 
   startWriting(): void {
     this.#connection.close();
-    // The witness of nothing comes before the database: killed in between, there is a witness and no event, and that is
-    // a journal that has not begun. A database with events and without a witness never comes about by a crash.
-    if (this.witness.read() === 'missing') this.witness.write({ sequence: 0, hash: GENESIS });
-    closeSync(openSync(this.file, 'a', 0o600));
+    if (sizeOf(this.file) === 0) this.#create();
     this.#connection = new Connection(new Database(this.file));
     this.#configure();
+    // The log has just been made: before anything depends on it, its name has to be on the disk. SQLite's own layer for
+    // other systems does that; this build's does not.
+    statSync(`${this.file}-wal`);
+    syncDirectory(dirname(this.file));
   }
 
   commit(head: Witnessed): void {
@@ -62,7 +63,6 @@ export class FileDisk implements JournalDisk {
    */
   settle(head: Witnessed): void {
     this.#checkpoint();
-    syncDirectory(dirname(this.file));
     this.witness.write(head);
     this.#witnessed = head.sequence;
   }
@@ -88,31 +88,39 @@ export class FileDisk implements JournalDisk {
   }
 
   #openToExamine(): Connection {
-    if (sizeOf(this.file) === 0 || this.#beginningWasInterrupted()) {
-      if (sizeOf(this.file) === 0 && sizeOf(`${this.file}-wal`) > 0)
-        throw new Error('the database is empty, its log is not');
+    if (sizeOf(this.file) === 0) {
+      if (sizeOf(`${this.file}-wal`) > 0) throw new Error('the database is empty, its log is not');
       return new Connection(new Database(':memory:'));
     }
     const connection = new Connection(new Database(this.file, { readOnly: true }));
-    try {
-      // Without shared memory SQLite reads a write-ahead log only when it has the file for itself.
-      connection.all('PRAGMA locking_mode = EXCLUSIVE');
-      connection.all('PRAGMA user_version');
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+    // Without shared memory SQLite reads a write-ahead log only when it has the file for itself.
+    connection.all('PRAGMA locking_mode = EXCLUSIVE');
+    connection.all('PRAGMA user_version');
     return connection;
   }
 
   /**
-   * The switch of a new file to a write-ahead log is the only moment at which SQLite uses a rollback journal here. It has
-   * to be undone before anything can be read, and there is nothing to read yet.
+   * The witness of nothing comes before the database: killed in between, there is a witness and no event, and that is a
+   * journal that has not begun. A database with events and without a witness never comes about by a crash. The database
+   * comes under another name first: SQLite writes its first page in place, guarded by a rollback journal whose name may
+   * not survive a power cut.
    */
-  #beginningWasInterrupted(): boolean {
-    if (sizeOf(`${this.file}-journal`) === 0) return false;
-    const witnessed = this.witness.read();
-    return typeof witnessed === 'object' && witnessed.sequence === 0;
+  #create(): void {
+    if (this.witness.read() === 'missing') this.witness.write({ sequence: 0, hash: GENESIS });
+    const unfinished = `${this.file}.new`;
+    for (const ending of ['', '-journal', '-wal']) rmSync(unfinished + ending, { force: true });
+    removeLeftLock(unfinished);
+    const descriptor = openSync(unfinished, 'wx', 0o600);
+    try {
+      this.#connection = new Connection(new Database(unfinished));
+      this.#configure();
+      this.#connection.close();
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(unfinished, this.file);
+    syncDirectory(dirname(this.file));
   }
 
   #configure(): void {
