@@ -19,6 +19,9 @@ export interface KnownOutput {
 const MILESTONES_KEPT = 1024;
 const OUTPUTS_KEPT = 20_000;
 
+// A node's indexer and events may be that many milestones ahead of what the node itself calls confirmed.
+const LEAD = 2;
+
 /** How much one page may take: enough to catch up fast, little enough that nobody waits long for it. */
 export interface PageLimits {
   readonly milestones: number;
@@ -48,16 +51,7 @@ export class History {
     const info = await this.connection.look();
     const form = formOf(info);
     const mine = hexHash(address, form);
-    if (from.milestone > info.confirmed.index + 1) {
-      throw outOfSync(
-        'behind',
-        `the node is at milestone ${info.confirmed.index}, we have read up to ${from.milestone - 1}`,
-        {
-          node: info.confirmed.index,
-          ours: from.milestone - 1,
-        },
-      );
-    }
+    if (from.milestone - 1 > info.confirmed.index) return this.#nothingYet(cursor, from.milestone - 1, info);
     if (from.milestone <= info.pruned) throw pruned(from.milestone, info);
 
     const received: ReceivedOutput[] = [];
@@ -98,6 +92,17 @@ export class History {
       ledgerTime: await this.timeAt(height, info),
       reached: next.milestone === info.confirmed.index + 1,
     };
+  }
+
+  /** The cursor is ahead of the node. */
+  #nothingYet(cursor: Cursor, height: number, info: NodeInfo): LedgerPage {
+    if (height - info.confirmed.index > LEAD) {
+      throw outOfSync('behind', `the node is at milestone ${info.confirmed.index}, we have read up to ${height}`, {
+        node: info.confirmed.index,
+        ours: height,
+      });
+    }
+    return { received: [], spent: [], cursor, height, ledgerTime: info.confirmed.time, reached: true };
   }
 
   /** What a confirmed milestone changed, in an order that does not depend on the node. */

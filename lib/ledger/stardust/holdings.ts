@@ -1,5 +1,5 @@
-import type { Address } from '../../values';
-import type { Holdings } from '../ledger';
+import type { Address, AddressForm } from '../../values';
+import type { Holdings, ReceivedOutput } from '../ledger';
 import { type Connection, formOf } from './connection';
 import { nonsense } from './failures';
 import { type History, hexHash, receivedOutput, writeCursor } from './history';
@@ -8,11 +8,8 @@ import type { IndexerPage, NodeApi } from './node-api';
 const MOST_PAGES = 10_000;
 
 /**
- * Everything that an address owned at one exact height, from an indexer that moves on while we turn its pages.
- *
- * The height is the lowest that any page was read at. What was unspent then is either still on the page that would list it,
- * or was spent between that height and the highest: the milestones in between name those. What came after the height is
- * left to the reader that starts there.
+ * Everything that an address owns at the node's confirmed height. The indexer knows what is unspent at some height, at or
+ * before that; from there the history leads to the present.
  */
 export async function holdingsOf(
   address: Address,
@@ -20,12 +17,37 @@ export async function holdingsOf(
   connection: Pick<Connection, 'look'>,
   history: History,
 ): Promise<Holdings> {
-  const form = formOf(await connection.look());
+  const indexed = await indexedOutputs(address, api, formOf(await connection.look()), history);
+  const held = new Map(indexed.outputs.map((output) => [output.outputId, output]));
+  let cursor = writeCursor({ milestone: indexed.height + 1, position: 0 });
+  for (;;) {
+    const page = await history.read(address, cursor);
+    for (const output of page.received) held.set(output.outputId, output);
+    for (const { outputId } of page.spent) held.delete(outputId);
+    cursor = page.cursor;
+    if (page.reached) {
+      const { height, ledgerTime } = page;
+      return { outputs: [...held.values()].sort(byAge), height, cursor, ledgerTime };
+    }
+  }
+}
+
+/**
+ * What the address had unspent at one exact height, from an indexer that moves on while we turn its pages.
+ *
+ * The height is the lowest that any page was read at. What was unspent then is either still on the page that would list it,
+ * or was spent between that height and the highest: the milestones in between name those.
+ */
+async function indexedOutputs(
+  address: Address,
+  api: Pick<NodeApi, 'basicOutputIds'>,
+  form: AddressForm,
+  history: History,
+): Promise<{ readonly height: number; readonly outputs: ReceivedOutput[] }> {
   const mine = hexHash(address, form);
   const pages = await allPages(address, api);
   const height = Math.min(...pages.map((page) => page.ledgerIndex));
   const highest = Math.max(...pages.map((page) => page.ledgerIndex));
-
   const candidates = new Map<string, number>();
   for (const page of pages) for (const id of page.outputIds) candidates.set(id, page.ledgerIndex);
   for (let index = height + 1; index <= highest; index += 1) {
@@ -37,14 +59,11 @@ export async function holdingsOf(
     if (item.booked.index > height || output?.address.kind !== 'ed25519' || output.address.hash !== mine) return [];
     return [receivedOutput(item, output, form)];
   });
-  outputs.sort((a, b) => a.height - b.height || (a.outputId < b.outputId ? -1 : 1));
-  const info = await connection.look();
-  return {
-    outputs,
-    height,
-    cursor: writeCursor({ milestone: height + 1, position: 0 }),
-    ledgerTime: await history.timeAt(height, info),
-  };
+  return { height, outputs };
+}
+
+function byAge(a: ReceivedOutput, b: ReceivedOutput): number {
+  return a.height - b.height || (a.outputId < b.outputId ? -1 : 1);
 }
 
 async function allPages(address: Address, api: Pick<NodeApi, 'basicOutputIds'>): Promise<IndexerPage[]> {

@@ -176,25 +176,20 @@ export function readers(scene: () => Scene): void {
               before: async () => {
                 spent = true;
                 await scene().ledger.submit(spending.sealed);
-                const { height } = (await scene().settle(spending)) as { height: number };
-                await scene().until('the indexer', async () =>
-                  (await scene().ledger.holdings(purse.address)).height >= height ? true : undefined,
-                );
+                await scene().settle(spending);
               },
             }
           : undefined;
       const holdings = await ledger.holdings(purse.address);
       assert.ok(spent);
-      assert.deepEqual(
-        new Set(holdings.outputs.map(({ outputId }) => outputId)),
-        new Set(outputs.map(({ outputId }) => outputId)),
-      );
       const after = await readOn(ledger, purse.address, holdings.cursor);
-      assert.equal(after.spent.length, 5);
+      const seen = [...holdings.outputs, ...after.received];
+      const gone = new Set(after.spent.map(({ outputId }) => outputId));
       assert.deepEqual(
-        after.received.map(({ reference }) => reference),
+        seen.filter(({ outputId }) => !gone.has(outputId)).map(({ reference }) => reference),
         ['merged'],
       );
+      assert.equal(new Set(seen.map(({ outputId }) => outputId)).size, seen.length);
       await scene().disconnect(ledger);
       await proxy.close();
     });

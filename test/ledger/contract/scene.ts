@@ -16,6 +16,9 @@ import { optionsFor, type RunningNetwork, type TestNetwork } from './networks';
 /** Longest time that anything on a Tangle may take: some milestones of 10 s, and a queue at the faucet. */
 export const PATIENCE = 90_000;
 
+/** A transaction that nobody made: its outcome is unknown, at the height that the node has confirmed. */
+const NOBODY = { transactionId: `0x${'5a'.repeat(32)}`, inputs: [] };
+
 export type Connected = Ledger & {
   onSignal(listener: (signal: LedgerSignal) => void): () => void;
   close(): Promise<void>;
@@ -92,14 +95,17 @@ export class Scene {
     return paid;
   }
 
+  /** Waits until the ledger has decided, and until who reads its history sees it. */
   async settle(
     transaction: SignedTransaction,
     ledger: Ledger = this.ledger,
   ): Promise<Outcome & { state: 'final' | 'dead' }> {
-    return this.until(`the outcome of ${transaction.transactionId}`, async () => {
+    const settled = await this.until(`the outcome of ${transaction.transactionId}`, async () => {
       const outcome = await ledger.outcome(transaction);
       return outcome.state === 'final' || outcome.state === 'dead' ? outcome : undefined;
     });
+    for (let height = 0; height < settled.height; ) ({ height } = await ledger.outcome(NOBODY));
+    return settled;
   }
 
   /** Asks again whenever the ledger has grown, until there is an answer. */

@@ -107,6 +107,22 @@ describe('the history of a Tangle', () => {
     );
   });
 
+  it('is at its end for who has heard of a milestone before the node calls it confirmed', async () => {
+    const ledger = paper([
+      { creates: [0], consumes: [] },
+      { creates: [0], consumes: [] },
+    ]);
+    ledger.lag = 1;
+    const { address } = PaperLedger.owner(0);
+    const history = new History(ledger, ledger);
+    const page = await history.read(address, '3:0');
+    assert.deepEqual([page.cursor, page.received, page.reached], ['3:0', [], true]);
+    await assert.rejects(
+      history.read(address, '9:0'),
+      (error) => isCodedError(error, 'LEDGER_OUT_OF_SYNC') && error.detail === 'behind',
+    );
+  });
+
   it('cannot be read with a cursor of something else', async () => {
     const ledger = paper([]);
     for (const cursor of ['', '7', '-1:0', '1:0:0', 'AAAA', '99999999999:0']) {
@@ -118,26 +134,34 @@ describe('the history of a Tangle', () => {
 describe('holdings taken from a Tangle that moves meanwhile', () => {
   it('are exactly what was held at their height, and the history goes on from there', async () => {
     await fc.assert(
-      fc.asyncProperty(anySteps, anySteps, fc.integer({ min: 1, max: 3 }), async (before, during, pageSize) => {
-        const ledger = paper(before, pageSize);
-        const { address } = PaperLedger.owner(0);
-        const steps = [...during];
-        ledger.turning = () => {
-          const step = steps.shift();
-          if (step) ledger.issue(step);
-        };
-        const history = new History(ledger, ledger);
-        const holdings = await holdingsOf(address, ledger, ledger, history);
-        assert.deepEqual(holdings.outputs.map(({ outputId }) => outputId).sort(), ledger.heldAt(0, holdings.height));
-        assert.equal(holdings.ledgerTime, timeOf(holdings.height));
-        for (const step of steps) ledger.issue(step);
-        const rest = await history.read(address, holdings.cursor);
-        const now = new Set([...holdings.outputs, ...rest.received].map(({ outputId }) => outputId));
-        assert.equal(now.size, holdings.outputs.length + rest.received.length);
-        for (const { outputId } of rest.spent)
-          assert.ok(now.delete(outputId), 'something was spent that was never held');
-        assert.deepEqual([...now].sort(), ledger.heldAt(0, ledger.height));
-      }),
+      fc.asyncProperty(
+        anySteps,
+        anySteps,
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(1),
+        async (before, during, pageSize, lag) => {
+          const ledger = paper(before, pageSize);
+          const { address } = PaperLedger.owner(0);
+          const steps = [...during];
+          ledger.lag = lag;
+          ledger.turning = () => {
+            const step = steps.shift();
+            if (step) ledger.issue(step);
+          };
+          const history = new History(ledger, ledger);
+          const holdings = await holdingsOf(address, ledger, ledger, history);
+          assert.deepEqual(holdings.outputs.map(({ outputId }) => outputId).sort(), ledger.heldAt(0, holdings.height));
+          assert.ok(holdings.height >= ledger.height - lag);
+          for (const step of steps) ledger.issue(step);
+          ledger.lag = 0;
+          const rest = await history.read(address, holdings.cursor);
+          const now = new Set([...holdings.outputs, ...rest.received].map(({ outputId }) => outputId));
+          assert.equal(now.size, holdings.outputs.length + rest.received.length);
+          for (const { outputId } of rest.spent)
+            assert.ok(now.delete(outputId), 'something was spent that was never held');
+          assert.deepEqual([...now].sort(), ledger.heldAt(0, ledger.height));
+        },
+      ),
       { numRuns: 200 },
     );
   });

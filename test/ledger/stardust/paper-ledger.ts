@@ -25,6 +25,8 @@ export class PaperLedger {
   readonly outputs: PaperOutput[] = [];
   readonly milestones: { created: string[]; consumed: string[] }[] = [];
   pruned = 0;
+  /** How far the node's own word on what is confirmed lags behind its indexer. */
+  lag = 0;
   asked = 0;
   /** Happens before each page of the indexer after the first. */
   turning: () => void = () => {};
@@ -70,7 +72,7 @@ export class PaperLedger {
     decimals: 6,
     healthy: true,
     latest: { index: this.height, time: timeOf(this.height) },
-    confirmed: { index: this.height, time: timeOf(this.height) },
+    confirmed: { index: this.height - this.lag, time: timeOf(this.height - this.lag) },
     pruned: this.pruned,
     features: [],
   });
