@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 export interface SeenRequest {
   readonly method: string;
   readonly path: string;
+  readonly body: Buffer;
 }
 
 /** What the proxy does instead of, or with, the node's answer. Nothing: it passes on what it got. */
@@ -20,6 +21,8 @@ export interface Alteration {
 export class AlteringProxy {
   readonly seen: SeenRequest[] = [];
   alter: (request: SeenRequest) => Alteration | undefined = () => undefined;
+  /** The path at the node. */
+  rewrite: (path: string) => string = (path) => path;
   #server: Server | undefined;
   #port = 0;
 
@@ -59,21 +62,22 @@ export class AlteringProxy {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const seen = { method: request.method ?? 'GET', path: request.url ?? '/' };
+    const body = Buffer.concat(chunks);
+    const seen = { method: request.method ?? 'GET', path: request.url ?? '/', body };
     this.seen.push(seen);
     const alteration = this.alter(seen);
     await alteration?.before?.();
     if (alteration?.instead) return send(response, alteration.instead.status, JSON.stringify(alteration.instead.body));
     const headers: Record<string, string> = { accept: request.headers.accept ?? '*/*' };
     if (request.headers['content-type']) headers['content-type'] = request.headers['content-type'];
-    const answer = await fetch(new URL(seen.path, this.target), {
+    const answer = await fetch(new URL(this.rewrite(seen.path), this.target), {
       method: seen.method,
       headers,
-      ...(chunks.length > 0 ? { body: Buffer.concat(chunks) } : {}),
+      ...(body.length > 0 ? { body } : {}),
     });
-    const body = Buffer.from(await answer.arrayBuffer());
-    if (!alteration?.body || answer.status !== 200) return send(response, answer.status, body);
-    const altered = alteration.body(JSON.parse(body.toString('utf8')) as Record<string, unknown>);
+    const said = Buffer.from(await answer.arrayBuffer());
+    if (!alteration?.body || answer.status !== 200) return send(response, answer.status, said);
+    const altered = alteration.body(JSON.parse(said.toString('utf8')) as Record<string, unknown>);
     send(response, 200, typeof altered === 'string' ? altered : JSON.stringify(altered));
   }
 }
