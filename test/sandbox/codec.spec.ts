@@ -9,6 +9,7 @@ import {
   bytesOf,
   decodeBlock,
   encodeBlock,
+  type Hex,
   hexOf,
   InvalidBlockError,
   milestoneEssence,
@@ -125,6 +126,16 @@ describe('a block as bytes', () => {
     );
   });
 
+  it('lists its parents once each and in order', () => {
+    const [first, second] = [`0x${'01'.repeat(32)}`, `0x${'02'.repeat(32)}`] as const;
+    const withParents = (...parents: Hex[]) => encodeBlock({ protocolVersion: 2, parents, nonce: 0n });
+    assert.ok(decodeBlock(withParents(first, second)));
+    const nine = Array.from({ length: 9 }, (_, n): Hex => `0x${String(n).repeat(64)}`);
+    for (const wrong of [[second, first], [first, first], [], nine]) {
+      assert.throws(() => decodeBlock(withParents(...wrong)), InvalidBlockError);
+    }
+  });
+
   it('has at most 32 KiB', () => {
     const blockOf = (dataBytes: number) =>
       encodeBlock({
@@ -221,6 +232,25 @@ describe('an output', () => {
         assert.equal(storageDeposit(model, parametersWith(Number(cost))), deposit);
     });
   }
+
+  it('has native tokens once each, in order, and more than none of each', () => {
+    const [first, second] = [`0x${'01'.repeat(38)}`, `0x${'02'.repeat(38)}`] as const;
+    const withTokens = (...tokens: [Hex, bigint][]) =>
+      blockAround(outputBytes({ ...plain, nativeTokens: tokens.map(([id, amount]) => ({ id, amount })) }));
+    assert.ok(decodeBlock(withTokens([first, 1n], [second, 2n ** 256n - 1n])));
+    const wrong: [Hex, bigint][][] = [
+      [
+        [second, 1n],
+        [first, 1n],
+      ],
+      [
+        [first, 1n],
+        [first, 1n],
+      ],
+      [[first, 0n]],
+    ];
+    for (const tokens of wrong) assert.throws(() => decodeBlock(withTokens(...tokens)), InvalidBlockError);
+  });
 
   it('has each condition once and in order', () => {
     const good = outputBytes({ ...plain, timelock: 5 });

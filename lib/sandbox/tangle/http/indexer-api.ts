@@ -75,8 +75,8 @@ function search(tangle: Tangle, query: URLSearchParams, allowed: readonly string
   if (from) conditions.push({ sql: '(booked_at, id) >= (?, ?)', values: [from.bookedAt, from.id] });
   const where = ['spent_index IS NULL', ...conditions.map(({ sql }) => sql)].join(' AND ');
   // One more than the page: it is where the next page begins.
-  const sql = `SELECT id, booked_at FROM outputs WHERE ${where} ORDER BY booked_at, id LIMIT ${pageSize + 1}`;
-  const rows = tangle.store.database.all(sql, [...conditions.flatMap(({ values }) => values)]);
+  const sql = `SELECT id, booked_at FROM outputs WHERE ${where} ORDER BY booked_at, id LIMIT ?`;
+  const rows = tangle.store.database.all(sql, [...conditions.flatMap(({ values }) => values), pageSize + 1]);
   const ids = rows.map(({ id }) => Buffer.from(id as Uint8Array).toString('hex'));
   const next = rows[pageSize];
   return json({

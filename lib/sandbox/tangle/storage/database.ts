@@ -9,6 +9,7 @@ export type Row = Record<string, SQLiteValue>;
 export type Durability = 'FULL' | 'NORMAL';
 
 const FILE = 'tangle.sqlite';
+const MAX_STATEMENTS = 64;
 
 /** One SQLite database with its statements kept prepared; in memory where there is no directory. */
 export class SandboxDatabase {
@@ -85,11 +86,15 @@ export class SandboxDatabase {
     if (synchronous?.synchronous !== 2) throw new Error('SQLite refused synchronous = FULL');
   }
 
+  /** Statements are kept while they are used: clients choose what some of them look like. */
   #prepared(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > MAX_STATEMENTS) {
+      const [oldest, unused] = this.#statements.entries().next().value!;
+      unused.finalize();
+      this.#statements.delete(oldest);
     }
     return statement;
   }
