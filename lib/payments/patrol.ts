@@ -56,6 +56,8 @@ export class Patrol {
       const left = Math.max(watched.since, engine.down.since) + PATIENCE_MS - now;
       if (left > 0) return left;
       const { code, detail, message, parameters } = engine.down.error;
+      // Asked for once more, it has as long again.
+      this.#watched.delete(paymentId);
       await this.fail(paymentId, new CodedError(code, detail, message, parameters));
       return undefined;
     }

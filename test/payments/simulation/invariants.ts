@@ -115,6 +115,13 @@ function unstableReceipts(machine: SimulatedMachine): string[] {
   });
 }
 
+const BYTES_OF_NO_USE = `SELECT transaction_id FROM signed_bytes s WHERE EXISTS (
+    SELECT 1 FROM attempt_payments ap WHERE ap.transaction_id = s.transaction_id
+  ) AND NOT EXISTS (
+    SELECT 1 FROM attempt_payments ap JOIN payments p ON p.payment_id = ap.payment_id
+    WHERE ap.transaction_id = s.transaction_id AND p.state <> 'REPORTED'
+  )`;
+
 function journalViolations(machine: SimulatedMachine, world: WorldView): string[] {
   const { truth, flavour } = world;
   const { journal, witnessed } = machine;
@@ -148,6 +155,7 @@ function journalViolations(machine: SimulatedMachine, world: WorldView): string[
     )
       found.push(`FALSE_DEAD ${transactionId}`);
   }
+  for (const row of journal.sql.all(BYTES_OF_NO_USE)) found.push(`BYTES_KEPT of ${row.transaction_id}`);
   if (!witnessed.frozen) found.push(...disagreement(machine, world));
   return found;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CodedError } from '../../../lib/errors';
-import { type Journal, openJournal, SimulatedDisk } from '../../../lib/journal';
+import { type Journal, openJournal, rebuildProjections, SimulatedDisk } from '../../../lib/journal';
 import type { NetworkInfo } from '../../../lib/ledger';
 import {
   Account,
@@ -10,6 +10,7 @@ import {
   type Receipt,
   type ReceivedPayment,
 } from '../../../lib/payments';
+import { BOOK_SCHEMA } from '../../../lib/payments/book-schema';
 import { RULES } from '../../../lib/payments/rules';
 import { type Address, addressHash, writeAddress } from '../../../lib/values';
 import type { LedgerTruth } from './ledger-truth';
@@ -51,6 +52,7 @@ export interface MachineWorld {
   /** Probability of a crash at each kill point, now. */
   readonly crashRate: () => number;
   readonly mayFreeze: boolean;
+  readonly badClocks: boolean;
 }
 
 const LISTENER = 'listener';
@@ -68,8 +70,6 @@ export class SimulatedMachine {
     violations: [],
   };
   policy: unknown = {};
-  /** Milliseconds by which its clock is wrong. */
-  clockError = 0;
   crashes = 0;
   journal: Journal | undefined;
   readonly #disk: SimulatedDisk;
@@ -101,6 +101,12 @@ export class SimulatedMachine {
     void process.run();
   }
 
+  /** A process has ended in peace. */
+  stopped(): void {
+    this.journal = undefined;
+    this.world.timeline.after(this.world.chance.between(0, 500), () => this.start());
+  }
+
   /** A process died; another one comes up after a while. */
   died(cutPower: boolean): void {
     this.crashes += 1;
@@ -108,6 +114,20 @@ export class SimulatedMachine {
     if (cutPower) this.#disk.cutPower();
     const { timeline, chance } = this.world;
     timeline.after(chance.happens(0.1) ? chance.between(1_000, 90_000) : chance.between(0, 500), () => this.start());
+  }
+
+  /** Ends the machine, and makes its tables once more from its events alone. */
+  async rebuiltTables(): Promise<{ before: string; after: string }> {
+    const options = { memory: this.#disk, projections: [book], sealEvery: 16 };
+    await this.account?.close();
+    const before = tablesOf(this.journal);
+    await this.journal?.close();
+    this.#process?.retire();
+    rebuildProjections(options);
+    const rebuilt = openJournal(options);
+    const after = tablesOf(rebuilt);
+    await rebuilt.close();
+    return { before, after };
   }
 
   dispose(): void {
@@ -156,8 +176,10 @@ class Process {
 
   async run(): Promise<void> {
     const { machine } = this;
-    const { world, clockError } = machine;
+    const { world } = machine;
     const { timeline, chance, mutant, network } = world;
+    // 1970, yesterday, right, an hour ahead, decades ahead.
+    const clockError = world.badClocks ? chance.oneOf([-timeline.now(), -86_400_000, 0, 3_600_000, 10 ** 12]) : 0;
     const after = (milliseconds: number, run: () => void) =>
       timeline.after(milliseconds, () => {
         if (this.alive) run();
@@ -167,7 +189,7 @@ class Process {
       memory: this.disk,
       projections: [book],
       now: clock.now,
-      schedule: (commit) => void after(chance.between(0, 6), commit),
+      schedule: (commit) => void after(chance.between(0, mutant?.slowDisk ?? 40), commit),
       sealEvery: 16,
     });
     machine.journal = opened;
@@ -212,8 +234,21 @@ class Process {
       this.#unexpected('start', error);
       return;
     }
+    if (chance.happens(0.05)) this.#later(chance.between(0, 20_000), () => void this.#redeploy(opened));
     for (const order of machine.orders)
       this.#plan(order, Math.max(0, order.at - timeline.now()) + chance.between(0, 50));
+  }
+
+  async #redeploy(journal: Journal): Promise<void> {
+    try {
+      await this.account?.close();
+      if (this.alive) await journal.close();
+    } catch (error) {
+      this.#unexpected('close', error);
+    }
+    if (!this.alive) return;
+    this.alive = false;
+    this.machine.stopped();
   }
 
   /** Power off. @param cut false when the disk has lost its power by itself */
@@ -291,6 +326,8 @@ class Process {
       case 'JOURNAL_DAMAGED':
         if (machine.witnessed.frozen) return;
     }
+    // Asked in the moment of a redeploy: the next process is asked again.
+    if (error instanceof CodedError && error.detail === 'closed') return;
     this.#unexpected(`pay ${order.paymentId}`, error);
   }
 
@@ -371,4 +408,12 @@ class Process {
   #violation(text: string): void {
     if (this.alive) this.machine.witnessed.violations.push(text);
   }
+}
+
+const TABLES = BOOK_SCHEMA.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g);
+const TABLE_NAMES = [...TABLES].map(([, name]) => name);
+
+function tablesOf(journal: Journal | undefined): string {
+  const all = TABLE_NAMES.map((name) => [name, journal?.sql.all(`SELECT * FROM ${name}`)]);
+  return JSON.stringify(all, (_, value) => (typeof value === 'bigint' ? value.toString() : value));
 }

@@ -9,13 +9,15 @@ export interface Mutant {
   readonly rules?: (world: MachineWorld) => Partial<Rules>;
   readonly journal?: (journal: Journal) => Journal;
   readonly ledger?: (ledger: Ledger) => Ledger;
+  /** Milliseconds that a commit may take. */
+  readonly slowDisk?: number;
   readonly noFsync?: true;
   readonly forgetsPaymentIds?: true;
   readonly marksBeforeReporting?: true;
 }
 
 export const MUTANTS: readonly Mutant[] = [
-  { name: 'submit before journal', journal: acknowledgeSignedAtOnce },
+  { name: 'submit before journal', journal: acknowledgeSignedAtOnce, slowDisk: 2_000 },
   { name: 're-sign on time-out', rules: () => ({ verdictOfFailedSubmission: () => 'dead' }) },
   {
     name: 'trust a stale "not found"',

@@ -33,6 +33,8 @@ export interface NodeFaults {
   readonly lies: number;
 }
 
+/** Nobody can be reached. */
+export const OUTAGE: NodeFaults = { reset: 1, serverError: 0, timeout: 0, stale: 0, lies: 0 };
 export const HONEST: NodeFaults = { reset: 0, serverError: 0, timeout: 0, stale: 0, lies: 0 };
 
 export interface NodeSettings {

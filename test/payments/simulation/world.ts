@@ -1,10 +1,11 @@
 import type { NetworkInfo } from '../../../lib/ledger';
 import { type Address, addressHash, writeAddress } from '../../../lib/values';
+import { eventsSeen } from './coverage';
 import { violationsOf } from './invariants';
 import { LedgerTruth } from './ledger-truth';
 import { type MachineWorld, type PlannedOrder, SimulatedMachine } from './machine';
 import type { Mutant } from './mutants';
-import { HONEST, type NodeFaults } from './node';
+import { HONEST, type NodeFaults, OUTAGE } from './node';
 import { Chance } from './random';
 import { Timeline } from './timeline';
 
@@ -16,6 +17,10 @@ export interface Flavour {
   /** Somebody else has a copy of one machine's key. */
   readonly copiedKey: boolean;
   readonly tightBudget: boolean;
+  /** For minutes nobody reaches the ledger. */
+  readonly outage: boolean;
+  /** Clocks show something else after each start. */
+  readonly badClocks: boolean;
   readonly deposit: bigint;
   readonly crashRate: number;
   readonly mostCrashes: number;
@@ -27,6 +32,8 @@ export interface WorldResult {
   readonly crashes: number;
   readonly payments: number;
   readonly violations: readonly string[];
+  /** What happened in it, by how often: a simulation that never meets a danger proves nothing about it. */
+  readonly seen: Readonly<Record<string, number>>;
 }
 
 const START = Date.UTC(2026, 0, 1);
@@ -53,6 +60,7 @@ class World {
   readonly network: NetworkInfo;
   #faults: NodeFaults;
   #healed = false;
+  #out = false;
   #quiet = false;
   #lookedAt = 0;
   #orders = 0;
@@ -75,7 +83,8 @@ class World {
       network: this.network,
       deposit,
       mutant,
-      faults: () => (this.#healed ? HONEST : this.#faults),
+      faults: () => (this.#healed ? HONEST : this.#out ? OUTAGE : this.#faults),
+      badClocks: this.flavour.badClocks,
       crashRate: () => (this.#healed || this.#crashes() >= this.flavour.mostCrashes ? 0 : this.flavour.crashRate),
       mayFreeze: this.flavour.copiedKey,
     };
@@ -90,20 +99,36 @@ class World {
     for (const machine of this.machines) machine.start();
     if (flavour.copiedKey) timeline.after(this.chance.between(5_000, 120_000), () => this.#spendByCopy());
     if (this.chance.happens(0.3)) this.#lendAndTakeBack();
+    if (flavour.outage) this.#cutTheLine();
     await timeline.until(() => this.#crashes() >= flavour.mostCrashes && this.#isQuiet(), HEALED_AT);
     this.#healed = true;
-    for (const machine of this.machines) machine.clockError = 0;
     await timeline.until(() => this.#isQuiet(), timeline.now() + PATIENCE);
     const stuck = !this.#isQuiet();
     // What is on the ledger by now is read by everybody.
     await timeline.until(() => false, timeline.now() + 60_000);
-    return {
+    const violations = violationsOf(this, stuck);
+    const result = {
       seed: this.chance.seed,
       flavour,
       crashes: this.#crashes(),
       payments: this.#orders,
-      violations: violationsOf(this, stuck),
+      seen: eventsSeen(this.machines),
     };
+    return { ...result, violations: [...violations, ...(await this.#rebuilt())] };
+  }
+
+  /** Tables are made from events and from nothing else. */
+  async #rebuilt(): Promise<string[]> {
+    const [machine] = this.machines;
+    if (!machine?.journal || !this.chance.happens(0.1)) return [];
+    let tables: { before: string; after: string } | undefined;
+    void machine.rebuiltTables().then((both) => {
+      tables = both;
+    });
+    await this.timeline.until(() => tables !== undefined, this.timeline.now() + 10_000);
+    return tables && tables.before === tables.after
+      ? []
+      : ['PROJECTION the tables made anew from the events are others'];
   }
 
   dispose(): void {
@@ -118,7 +143,9 @@ class World {
   #isQuiet(): boolean {
     if (this.#lookedAt === this.truth.height) return this.#quiet;
     this.#lookedAt = this.truth.height;
-    this.#quiet = this.machines.every((machine) => machine.witnessed.frozen || isIdle(machine));
+    this.#quiet = this.machines.every(
+      (machine) => machine.account !== undefined && (machine.witnessed.frozen || isIdle(machine)),
+    );
     return this.#quiet;
   }
 
@@ -137,14 +164,11 @@ class World {
 
   #equip(machine: SimulatedMachine): void {
     const { chance, truth, flavour } = this;
-    let _funds = 0n;
-    for (let count = chance.between(1, 6); count > 0; count -= 1) {
-      const amount = BigInt(chance.between(60, 240));
-      _funds += amount;
-      truth.mint(machine.address, amount);
+    // Now and then only outputs so small that a payment needs more of them than a transaction may have inputs.
+    const poor = chance.happens(0.1);
+    for (let count = poor ? 20 : chance.between(1, 6); count > 0; count -= 1) {
+      truth.mint(machine.address, poor ? 11n : BigInt(chance.between(60, 240)));
     }
-    // Now and then more small outputs than a transaction may have inputs.
-    if (chance.happens(0.1)) for (let count = 0; count < 12; count += 1) truth.mint(machine.address, 11n);
     const payees = [this.outsider, ...this.machines.filter((other) => other !== machine).map(({ address }) => address)];
     for (let count = chance.between(2, 6); count > 0; count -= 1) machine.orders.push(this.#order(machine, payees));
     const budget = flavour.tightBudget ? BigInt(chance.between(40, 120)) : 100_000n;
@@ -156,7 +180,6 @@ class World {
       ],
       payees,
     };
-    if (chance.happens(0.2)) machine.clockError = chance.oneOf([-START, -86_400_000, 3_600_000, 10 ** 12]);
   }
 
   #order(machine: SimulatedMachine, payees: readonly Address[]): PlannedOrder {
@@ -198,6 +221,16 @@ class World {
     });
   }
 
+  #cutTheLine(): void {
+    const { timeline, chance } = this;
+    timeline.after(chance.between(0, 40_000), () => {
+      this.#out = true;
+      timeline.after(chance.between(65_000, 120_000), () => {
+        this.#out = false;
+      });
+    });
+  }
+
   /** Money under a condition, which its sender takes back: no reason for alarm. */
   #lendAndTakeBack(): void {
     const { truth, chance, timeline, outsider } = this;
@@ -225,8 +258,8 @@ class World {
 export type WorldView = Pick<World, 'flavour' | 'truth' | 'machines' | 'outsider'>;
 
 function isIdle(machine: SimulatedMachine): boolean {
-  const { account, orders } = machine;
-  if (!account || orders.some(({ outcome }) => outcome === undefined)) return false;
+  const { orders } = machine;
+  if (orders.some(({ outcome }) => outcome === undefined)) return false;
   return !machine.isBusy();
 }
 
@@ -237,6 +270,8 @@ function flavourOf(chance: Chance): Flavour {
     liars: chance.happens(0.25),
     copiedKey: chance.happens(0.05),
     tightBudget: chance.happens(0.3),
+    outage: chance.happens(0.15),
+    badClocks: chance.happens(0.2),
     deposit: expiring ? 0n : chance.oneOf([0n, 10n]),
     crashRate: chance.oneOf([0.02, 0.06, 0.1, 0.15]),
     mostCrashes: chance.oneOf([10, 80, 120]),
@@ -261,7 +296,7 @@ function networkOf(expiring: boolean, deposit: bigint): NetworkInfo {
     },
     minimumChange: deposit,
     maxOutputs: 8,
-    maxInputs: 6,
+    maxInputs: 4,
     maxTransactionBytes: 4_000,
   };
 }
