@@ -58,7 +58,12 @@ export function serveMachineDialog(RED: Api): void {
   RED.httpAdmin.get(
     '/iota-machine/:id/account',
     mayRead,
-    answer(RED, async ({ params }) => accountOf(RED, deployedMachine(RED, String(params.id)))),
+    answer(RED, async ({ params }) => {
+      const id = String(params.id);
+      // Not an error: the dialog of a machine that is being made asks too.
+      if (!runningNode<MachineNode>(RED, id, 'iota-machine')) return { phase: 'not-deployed' };
+      return accountOf(RED, deployedMachine(RED, id));
+    }),
   );
 
   RED.httpAdmin.post(

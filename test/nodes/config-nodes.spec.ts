@@ -190,7 +190,8 @@ describe('the dialog of a machine', () => {
     assert.deepEqual([address, did], [ADDRESS, DID]);
     assert.equal(balance.available, '12.5 IOTA');
     assert.match(qr, /^<svg/);
-    assert.equal((await helper.request().get('/iota-machine/other/account')).body.detail, 'machine-not-deployed');
+    assert.deepEqual((await helper.request().get('/iota-machine/other/account')).body, { phase: 'not-deployed' });
+    assert.equal((await post('/iota-machine/other/fund', {})).body.detail, 'machine-not-deployed');
   });
 
   it('asks the faucet', async () => {

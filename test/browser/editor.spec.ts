@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict';
+import type { Browser } from 'playwright-core';
+import { freePorts, type NodeRedProcess, UserDirectory } from '../flows/node-red-process';
+import { EditorPage, findChromium, launch, PICTURES } from './editor-page';
+
+const NODES = {
+  'iota-pay': 'pay-example-pay',
+  'iota-wallet': 'pay-example-where',
+  'iota-listen': 'listen-example-listen',
+  'iota-machine': 'pay-example-customer',
+  'iota-ledger': 'pay-example-ledger',
+} as const;
+const LABELS = {
+  'en-US': {
+    pay: 'pay',
+    wallet: 'wallet',
+    listen: 'listen',
+    category: 'machine economy',
+    confirmed: 'confirmed',
+    ready: 'ready',
+  },
+  de: {
+    pay: 'Zahlen',
+    wallet: 'Wallet',
+    listen: 'Zuhören',
+    category: 'Maschinenökonomie',
+    confirmed: 'bestätigt',
+    ready: 'bereit',
+  },
+} as const;
+/** A key of a catalogue where a text should be. */
+const UNTRANSLATED = /\biota-(ledger|machine|wallet|pay|listen)\.[a-z]/i;
+
+describe('the editor', function () {
+  this.timeout(180_000);
+  const executable = findChromium();
+  let directory: UserDirectory;
+  let nodeRed: NodeRedProcess;
+  let browser: Browser;
+  let editor: EditorPage;
+
+  before(async function () {
+    if (!executable) {
+      if (process.env.REQUIRE_BROWSER === '1') throw new Error('no Chromium was found');
+      console.error('!!! NO CHROMIUM FOUND: the editor was not tested !!!');
+      this.skip();
+    }
+    directory = await UserDirectory.create([]);
+    nodeRed = await directory.start();
+    browser = await launch(executable);
+    console.log(`      pictures: ${PICTURES}`);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await nodeRed?.stop();
+    await directory?.remove();
+  });
+
+  describe('with an example from its import menu', () => {
+    before(async () => {
+      editor = await EditorPage.open(browser, directory.url, 'en-US');
+      const [port] = await freePorts(1);
+      await editor.importExample('iota-pay');
+      await editor.importExample('iota-listen');
+      await editor.moveLedgers(port as number);
+      await editor.deploy();
+    });
+    after(async () => editor.close());
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed') await editor.picture(`failed-${this.currentTest.title}`);
+    });
+
+    it('pays, with nothing filled in, and shows that it did', async () => {
+      await editor.show('pay-example');
+      // The machine makes its key and gets its first money.
+      await funded(directory.url);
+      await editor.pressButtonOf('pay-example-button');
+      await editor.status('pay-example-pay', LABELS['en-US'].confirmed);
+      await editor.picture('paid');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('hears of a payment', async () => {
+      await editor.show('listen-example');
+      await editor.pressButtonOf('listen-example-guest');
+      await editor.status('listen-example-open', 'door');
+      await editor.status('listen-example-listen', 'received');
+      await editor.picture('listen');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('shows where a machine is paid and what it has', async () => {
+      await editor.edit(NODES['iota-machine']);
+      const account = editor.page.locator('#iota-machine-account');
+      await account.getByText(/^tst1/).waitFor();
+      assert.match(await account.innerText(), /999\.9 IOTA/);
+      const code = account.locator('img');
+      assert.match((await code.getAttribute('src')) ?? '', /^data:image\/svg\+xml;base64,/);
+      assert.ok(
+        await code.evaluate((image) => (image as HTMLImageElement).naturalWidth > 0),
+        'the QR code is a picture',
+      );
+      await editor.picture('machine');
+      await editor.cancel();
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('tests the connection to the ledger as it is in the dialog', async () => {
+      await editor.edit(NODES['iota-ledger']);
+      const result = editor.page.locator('#iota-ledger-test-result');
+      await editor.page.locator('#iota-ledger-test').click();
+      await result.getByText(/Reachable: network sandbox-tangle/).waitFor();
+      await editor.picture('ledger');
+      const [nobody] = await freePorts(1);
+      await editor.page.locator('#node-config-input-network').selectOption('tangle');
+      await editor.page.locator('#node-config-input-url').fill(`http://127.0.0.1:${nobody}`);
+      await editor.page.locator('#iota-ledger-test').click();
+      await result.getByText(/The test failed: .*cannot be reached/).waitFor({ timeout: 20_000 });
+      await editor.picture('ledger-unreachable');
+      await editor.cancel();
+      assert.equal(await editor.property(NODES['iota-ledger'], 'network'), 'sandbox-tangle');
+    });
+
+    it('makes a key, shows its words once and has some typed back', async () => {
+      await editor.edit(NODES['iota-machine']);
+      const { page } = editor;
+      await page.locator('#node-config-input-key').fill('backed up');
+      await page.locator('#iota-machine-key-create').click();
+      const shown = page.locator('#iota-machine-words > div');
+      await shown.first().waitFor();
+      const words = (await shown.allInnerTexts()).map((line) => line.replace(/^\d+\.\s*/, ''));
+      assert.equal(words.length, 24);
+      await page.locator('#iota-machine-key-written').click();
+      const fields = page.locator('#iota-machine-key-work input');
+      assert.equal(await fields.count(), 4);
+      await fields.first().fill('wrong');
+      await page.locator('#iota-machine-key-check').click();
+      await page.getByText('That is not right').waitFor();
+      for (const field of await fields.all()) {
+        const number = Number(/\d+/.exec((await field.getAttribute('placeholder')) ?? '')?.[0]);
+        await field.fill(words[number - 1] as string);
+      }
+      await editor.picture('key-words-typed-back');
+      await page.locator('#iota-machine-key-check').click();
+      await page.getByText('The backup is confirmed').waitFor();
+      await page.getByText('Its words were written down and checked.').waitFor();
+      await editor.picture('key-confirmed');
+      const html = await page.content();
+      assert.ok(!html.includes(words.slice(0, 3).join(' ')) && (await shown.count()) === 0, 'the words are gone');
+      await page.locator('#node-config-input-key').fill('');
+      await editor.cancel();
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('writes policy and contacts as the flow needs them', async () => {
+      await editor.edit(NODES['iota-machine']);
+      const { page } = editor;
+      await editor.tab('#iota-machine-tabs', 2, '#iota-machine-tab-contacts');
+      await page.getByText('add contact').click();
+      await page.locator('.iota-machine-contact-name').fill('workshop');
+      await page
+        .locator('.iota-machine-contact-target')
+        .fill('did:key:z6MkrkhLDn2XqjbDPhmvZk5J3GNwGyN56RUUun385EjCXZ5t');
+      await editor.picture('machine-contacts');
+      await editor.tab('#iota-machine-tabs', 1, '#iota-machine-tab-policy');
+      await page.getByText('means: anyone').waitFor();
+      await page.locator('#iota-machine-maxPerPayment').fill('250000');
+      await page.getByText('Without the unit these are base units').waitFor();
+      await page.getByText('add budget').click();
+      await page.locator('.iota-machine-budget-amount').nth(1).fill('1,5 IOTA');
+      await page.getByText('Not an amount: 1,5 IOTA').waitFor();
+      await editor.picture('machine-policy');
+      await page.locator('.iota-machine-budget-amount').nth(1).fill('100 IOTA');
+      await page.locator('.iota-machine-budget-window').nth(1).selectOption('30d');
+      await page.locator('#iota-machine-maxPerPayment').fill('0.25 IOTA');
+      await page.locator('.iota-machine-payee').fill('workshop');
+      await editor.save();
+      assert.deepEqual(await editor.property(NODES['iota-machine'], 'policy'), {
+        maxPerPayment: '0.25 IOTA',
+        budgets: [
+          { amount: '10 IOTA', window: '24h' },
+          { amount: '100 IOTA', window: '30d' },
+        ],
+        payees: ['workshop'],
+      });
+      assert.deepEqual(await editor.property(NODES['iota-machine'], 'contacts'), {
+        workshop: 'did:key:z6MkrkhLDn2XqjbDPhmvZk5J3GNwGyN56RUUun385EjCXZ5t',
+      });
+      assert.equal(await editor.isDeployed(), false, 'there is something to deploy');
+      await editor.deploy();
+      await editor.show('pay-example');
+      await editor.pressButtonOf('pay-example-button');
+      await editor.status('pay-example-pay', 'payee not allowed');
+      await editor.picture('refused');
+      assert.deepEqual(editor.complaints, []);
+    });
+  });
+
+  for (const language of ['en-US', 'de'] as const) {
+    describe(`in ${language}`, () => {
+      const label = LABELS[language];
+      before(async () => {
+        editor = await EditorPage.open(browser, directory.url, language === 'de' ? 'de-DE' : language);
+      });
+      after(async () => editor.close());
+
+      it('names the palette', async () => {
+        const { page } = editor;
+        await page.locator('#red-ui-palette-search input').fill('iota');
+        for (const type of ['pay', 'wallet', 'listen'] as const) {
+          const node = page.locator(`.red-ui-palette-node[data-palette-type="iota-${type}"]`);
+          assert.equal(await node.locator('.red-ui-palette-label').innerText(), label[type]);
+        }
+        await page.locator('.red-ui-palette-header', { hasText: label.category }).waitFor();
+        await editor.picture(`palette-${language}`);
+        await page.locator('#red-ui-palette-search input').fill('');
+      });
+
+      for (const [type, id] of Object.entries(NODES)) {
+        it(`opens the dialog of ${type} without a complaint, and fully worded`, async () => {
+          await editor.edit(id);
+          const dialog = editor.page.locator('.red-ui-tray-body').last();
+          const placeholders = await dialog
+            .locator('[placeholder]')
+            .evaluateAll((inputs) => inputs.map((input) => input.getAttribute('placeholder')));
+          const words = `${await dialog.evaluate((body) => body.textContent)} ${placeholders.join(' ')}`.replace(
+            /<style>.*?<\/style>/gs,
+            '',
+          );
+          assert.doesNotMatch(words.replace(/#iota[^}]*}|\.iota[^}]*}/g, ''), UNTRANSLATED);
+          await editor.picture(`${type}-${language}`);
+          await editor.save();
+          assert.deepEqual(editor.complaints, []);
+          assert.deepEqual(await editor.lastChanges(), [], 'nothing was done');
+        });
+
+        it(`has help for ${type}`, async () => {
+          const help = await editor.page
+            .locator(`script[data-help-name="${type}"]`)
+            .evaluate((script) => script.innerHTML);
+          assert.match(help, language === 'de' ? /<h3>Ausgaben<\/h3>/ : /<h3>Outputs<\/h3>/);
+        });
+      }
+
+      it('says what a node does', async () => {
+        await editor.show('listen-example');
+        await editor.status('listen-example-pay', label.ready);
+        await editor.picture(`flow-${language}`);
+      });
+    });
+  }
+});
+
+/** Waits until the payer has its test money. */
+async function funded(url: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (Date.now() < deadline) {
+    const response = await fetch(`${url}/iota-machine/${NODES['iota-machine']}/account`);
+    const { balance } = (await response.json()) as { balance?: { available: string } };
+    if (balance && balance.available !== '0 IOTA') return;
+    await new Promise((again) => setTimeout(again, 200));
+  }
+  throw new Error('the machine got no test money');
+}
