@@ -7,6 +7,9 @@ export interface FleetOptions {
   readonly listens?: boolean;
 }
 
+/** A node without a place is taken for a config node. */
+const PLACE = { z: 'bench', x: 100, y: 100 };
+
 const POLICY = JSON.stringify({
   maxPerPayment: '1 IOTA',
   budgets: [{ amount: '900 IOTA', window: '24h' }],
@@ -15,13 +18,14 @@ const POLICY = JSON.stringify({
 
 /** Machines with a wallet and a pay node each, and nothing else in the flow. */
 export function fleetFlow({ machines, ledger, listens = false }: FleetOptions): object[] {
-  const sink = (id: string) => ({ id, type: 'bench-sink', z: 'bench', wires: [] });
+  const sink = (id: string) => ({ id, type: 'bench-sink', ...PLACE, wires: [] });
   const each = Array.from({ length: machines }, (_, n) => [
     {
       id: `machine-${n}`,
       type: 'iota-machine',
       ledger: 'ledger',
-      key: `machine-${n}`,
+      // Its id: a property that equals the id of a config node would be taken for a reference to it.
+      key: '',
       accountIndex: 0,
       policy: POLICY,
       contacts: '{}',
@@ -29,26 +33,26 @@ export function fleetFlow({ machines, ledger, listens = false }: FleetOptions): 
     {
       id: `wallet-${n}`,
       type: 'iota-wallet',
-      z: 'bench',
+      ...PLACE,
       machine: `machine-${n}`,
       action: '',
       wires: [['answer'], []],
     },
-    { id: `pay-${n}`, type: 'iota-pay', z: 'bench', machine: `machine-${n}`, wires: [['receipt'], ['progress']] },
+    { id: `pay-${n}`, type: 'iota-pay', ...PLACE, machine: `machine-${n}`, wires: [['receipt'], ['progress']] },
   ]).flat();
   const last = `machine-${machines - 1}`;
   return [
     { id: 'bench', type: 'tab', label: 'Bench' },
     { id: 'ledger', type: 'iota-ledger', ...ledger },
     ...['answer', 'receipt', 'progress', 'problem', 'received'].map(sink),
-    { id: 'catch', type: 'catch', z: 'bench', scope: null, uncaught: false, wires: [['problem']] },
+    { id: 'catch', type: 'catch', ...PLACE, scope: null, uncaught: false, wires: [['problem']] },
     ...each,
     ...(listens
       ? [
           {
             id: 'listen',
             type: 'iota-listen',
-            z: 'bench',
+            ...PLACE,
             machine: last,
             source: 'payments',
             from: 'beginning',
