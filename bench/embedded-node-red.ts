@@ -60,7 +60,7 @@ export class EmbeddedNodeRed {
       credentialSecret: false,
       httpAdminRoot: false,
       telemetry: { enabled: false },
-      logging: { console: { level: 'warn', metrics: false, audit: false } },
+      logging: { console: { level: 'error', metrics: false, audit: false } },
     } as Parameters<typeof RED.init>[1]);
     const started = once(RED.runtime.events as unknown as NodeJS.EventEmitter, 'flows:started');
     await RED.start();
