@@ -1,3 +1,11 @@
+const COUNT_RESOURCES = `
+const process = global.get('process');
+const active = {};
+for (const kind of process.getActiveResourcesInfo()) active[kind] = (active[kind] || 0) + 1;
+const { events } = process.mainModule.require('@node-red/util');
+msg.payload = { active, flowsStartedListeners: events.listenerCount('flows:started') };
+return msg;`;
+
 /** Node-RED flow of a fleet: every machine pays and tells its balance over HTTP, and writes what it receives to a file. */
 export function fleetFlow(options: {
   machines: number;
@@ -54,6 +62,10 @@ export function fleetFlow(options: {
       wires: [['answer']],
     },
   ];
+  flow.push(
+    { id: 'resources-in', type: 'http in', z: 'fleet', url: '/resources', method: 'get', wires: [['resources']] },
+    { id: 'resources', type: 'function', z: 'fleet', func: COUNT_RESOURCES, outputs: 1, wires: [['answer']] },
+  );
   for (let i = 0; i < machines; i += 1) {
     flow.push(
       {

@@ -16,7 +16,7 @@ export class UserDirectory {
     readonly port: number,
   ) {}
 
-  static async create(flows: readonly object[]): Promise<UserDirectory> {
+  static async create(): Promise<UserDirectory> {
     const path = await mkdtemp(join(tmpdir(), 'machine-economy-flows-'));
     const [port] = await freePorts(1);
     const scope = join(path, 'node_modules', dirname(PACKAGE));
@@ -31,9 +31,14 @@ export class UserDirectory {
       editorTheme: { tours: false, projects: { enabled: false } },
       logging: { console: { level: 'info' } },
     };
-    await writeFile(join(path, 'settings.js'), `module.exports = ${JSON.stringify(settings)};\n`);
-    await writeFile(join(path, 'flows.json'), JSON.stringify(flows));
+    // `process` lets a function node count what is open.
+    const text = `module.exports = { ...${JSON.stringify(settings)}, functionGlobalContext: { process } };\n`;
+    await writeFile(join(path, 'settings.js'), text);
     return new UserDirectory(path, port as number);
+  }
+
+  async writeFlows(flows: readonly object[]): Promise<void> {
+    await writeFile(join(this.path, 'flows.json'), JSON.stringify(flows));
   }
 
   get url(): string {
