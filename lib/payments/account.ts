@@ -56,7 +56,7 @@ export class Account {
     this.#engine = engine;
     const known = engine.book.account();
     engine.frozen = known?.frozen ?? undefined;
-    engine.ledgerTime = Math.max(known?.ledgerTime ?? 0, known?.budget.ledger ?? 0);
+    engine.ledgerTime = Math.max(known?.ledgerTime ?? 0, known?.budget.ledgerShown ?? 0);
     engine.durablePosition = engine.book.lastPosition();
     let take = () => {};
     const taken = known ? Promise.resolve() : new Promise<void>((resolve) => (take = resolve));
@@ -122,9 +122,7 @@ export class Account {
         reference: checked.reference,
         parts: checked.parts.map(({ address, amount }) => ({ address, amount: amount.toString() })),
         origin: { ...checked.origin },
-        budgetTime: moment.budget,
-        ledgerTime: moment.ledger,
-        systemTime: moment.system,
+        time: { ...moment },
       });
       record(append, 'payment.cleared', { network: networkId, paymentId });
       return { paymentId };
@@ -266,10 +264,9 @@ export class Account {
   #judge({ payees, amount }: CheckedOrder): BudgetMoment {
     const engine = this.#engine;
     const moment = engine.budgetMoment();
-    const at = moment.budget;
     judge(
       engine.policy,
-      { payees, amount, at },
+      { payees, amount, at: moment },
       engine.rules.reservedSince(engine.book),
       engine.ports.network.decimals,
     );

@@ -1,7 +1,7 @@
 import type { Sql, SqlRow, SqlValue } from '../journal';
 import type { Cursor, SpendableOutput } from '../ledger';
 import type { Address, BaseUnits } from '../values';
-import type { BudgetMoment } from './budget-clock';
+import type { BudgetMoment, BudgetTime } from './budget-clock';
 import type { PaymentOrigin } from './order';
 import type { AttemptState, PaymentState } from './transitions';
 
@@ -77,9 +77,10 @@ export class BookReader {
         ledgerTime: Number(row.ledger_time),
         frozen: textOrNull(row.frozen),
         budget: {
-          budget: Number(row.budget_time),
-          ledger: Number(row.budget_ledger_time),
-          system: Number(row.budget_system_time),
+          ledger: Number(row.budget_ledger),
+          system: Number(row.budget_system),
+          ledgerShown: Number(row.ledger_shown),
+          systemShown: Number(row.system_shown),
         },
       }
     );
@@ -226,18 +227,25 @@ export class BookReader {
     return units(row?.amount ?? 0);
   }
 
-  /** Sum of all reservations made after a budget time (all of them when it is undefined). */
-  reservedSince(after: number | undefined): BaseUnits {
+  /** Sum of all reservations that either clock places after a time (of all there are when it is undefined). */
+  reservedSince(after: BudgetTime | undefined): BaseUnits {
     const last = this.#get('SELECT running FROM budget_rows WHERE network = ? ORDER BY sequence DESC LIMIT 1');
     if (!last) return 0n;
-    const before =
+    const past =
       after === undefined
-        ? undefined
-        : this.#get(
-            'SELECT running FROM budget_rows WHERE network = ? AND budget_time <= ? ORDER BY budget_time DESC, sequence DESC LIMIT 1',
-            after,
-          );
+        ? 0
+        : Math.min(this.#past('ledger_time', after.ledger), this.#past('system_time', after.system));
+    const before = this.#get('SELECT running FROM budget_rows WHERE network = ? AND sequence = ?', past);
     return units(last.running) - units(before?.running ?? 0);
+  }
+
+  /** Sequence of the last reservation up to a time; neither time ever goes back from one row to the next. */
+  #past(column: 'ledger_time' | 'system_time', until: number): number {
+    const row = this.#get(
+      `SELECT sequence FROM budget_rows WHERE network = ? AND ${column} <= ? ORDER BY ${column} DESC, sequence DESC LIMIT 1`,
+      until,
+    );
+    return Number(row?.sequence ?? 0);
   }
 
   lastPosition(): number {

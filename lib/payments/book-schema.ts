@@ -3,7 +3,7 @@ export const BOOK_SCHEMA = `
 CREATE TABLE IF NOT EXISTS accounts (
   network TEXT PRIMARY KEY, address TEXT NOT NULL, cursor TEXT NOT NULL, height INTEGER NOT NULL,
   ledger_time INTEGER NOT NULL, frozen TEXT,
-  budget_time INTEGER NOT NULL, budget_ledger_time INTEGER NOT NULL, budget_system_time INTEGER NOT NULL
+  budget_ledger INTEGER NOT NULL, budget_system INTEGER NOT NULL, ledger_shown INTEGER NOT NULL, system_shown INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS payments (
@@ -55,10 +55,12 @@ CREATE TABLE IF NOT EXISTS outputs (
 CREATE INDEX IF NOT EXISTS outputs_unspent ON outputs (network, spendable, amount) WHERE spent_by IS NULL;
 
 CREATE TABLE IF NOT EXISTS budget_rows (
-  network TEXT NOT NULL, sequence INTEGER NOT NULL, budget_time INTEGER NOT NULL, amount INTEGER NOT NULL, running INTEGER NOT NULL,
+  network TEXT NOT NULL, sequence INTEGER NOT NULL, ledger_time INTEGER NOT NULL, system_time INTEGER NOT NULL,
+  amount INTEGER NOT NULL, running INTEGER NOT NULL,
   PRIMARY KEY (network, sequence)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS budget_rows_by_time ON budget_rows (network, budget_time, sequence, running);
+CREATE INDEX IF NOT EXISTS budget_rows_by_ledger_time ON budget_rows (network, ledger_time, sequence);
+CREATE INDEX IF NOT EXISTS budget_rows_by_system_time ON budget_rows (network, system_time, sequence);
 
 CREATE TABLE IF NOT EXISTS received_payments (
   network TEXT NOT NULL, position INTEGER NOT NULL, event_id TEXT NOT NULL, transaction_id TEXT NOT NULL,

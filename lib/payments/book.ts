@@ -1,5 +1,6 @@
 import type { JournalEvent, Projection, Sql } from '../journal';
 import { BOOK_SCHEMA, BOOK_SIDE_TABLES } from './book-schema';
+import type { BudgetTime } from './budget-clock';
 import type { BookEvents, ReceivedRecord } from './events';
 import {
   ATTEMPT_TRANSITIONS,
@@ -29,9 +30,10 @@ export const book: Projection = {
 const HANDLERS: Handlers = {
   'account.opened'({ network, address, cursor, height, ledgerTime, systemTime }, _event, sql) {
     sql.run(
-      `INSERT INTO accounts (network, address, cursor, height, ledger_time, budget_time, budget_ledger_time, budget_system_time)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      [network, address, cursor, height, ledgerTime, ledgerTime, ledgerTime, systemTime],
+      `INSERT INTO accounts
+       (network, address, cursor, height, ledger_time, budget_ledger, budget_system, ledger_shown, system_shown)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [network, address, cursor, height, ledgerTime, ledgerTime, systemTime, ledgerTime, systemTime],
     );
   },
 
@@ -78,7 +80,7 @@ const HANDLERS: Handlers = {
   },
 
   'payment.intended'(body, event, sql) {
-    const { network, paymentId, to, amount, reference, parts, origin, budgetTime, ledgerTime, systemTime } = body;
+    const { network, paymentId, to, amount, reference, parts, origin, time } = body;
     const before = paymentState(sql, network, paymentId);
     const next = transition(PAYMENT_TRANSITIONS, before, 'intend');
     sql.run(
@@ -97,13 +99,11 @@ const HANDLERS: Handlers = {
         BigInt(part.amount),
       ]);
     }
-    reserveBudget(sql, network, event.sequence, budgetTime, BigInt(amount));
-    sql.run('UPDATE accounts SET budget_time = ?, budget_ledger_time = ?, budget_system_time = ? WHERE network = ?', [
-      budgetTime,
-      ledgerTime,
-      systemTime,
-      network,
-    ]);
+    reserveBudget(sql, network, event.sequence, time, BigInt(amount));
+    sql.run(
+      `UPDATE accounts SET budget_ledger = ?, budget_system = ?, ledger_shown = ?, system_shown = ? WHERE network = ?`,
+      [time.ledger, time.system, time.ledgerShown, time.systemShown, network],
+    );
   },
 
   'payment.cleared'({ network, paymentId }, _event, sql) {
@@ -288,18 +288,15 @@ function rememberFailure(
 
 /**
  * Budgets are sums over a sliding window of budget time. `running` is the sum of everything reserved up to a row, so
- * that a window's sum is the difference of two rows, however many lie between them (`reservedSince` in `policy.ts`).
+ * that a window's sum is the difference of two rows, however many lie between them (`BookReader.reservedSince`).
  */
-function reserveBudget(sql: Sql, network: string, sequence: number, budgetTime: number, amount: bigint): void {
+function reserveBudget(sql: Sql, network: string, sequence: number, time: BudgetTime, amount: bigint): void {
   const last = sql.get('SELECT running FROM budget_rows WHERE network = ? ORDER BY sequence DESC LIMIT 1', [network]);
   const running = BigInt((last?.running as number | bigint | undefined) ?? 0) + amount;
-  sql.run('INSERT INTO budget_rows (network, sequence, budget_time, amount, running) VALUES (?, ?, ?, ?, ?)', [
-    network,
-    sequence,
-    budgetTime,
-    amount,
-    running,
-  ]);
+  sql.run(
+    'INSERT INTO budget_rows (network, sequence, ledger_time, system_time, amount, running) VALUES (?, ?, ?, ?, ?, ?)',
+    [network, sequence, time.ledger, time.system, amount, running],
+  );
 }
 
 /** The reservation ceases to count where it was made; a negative row of today would reach into windows it is not in. */

@@ -1,42 +1,43 @@
-/** A moment as both clocks showed it, and as budgets count it; Unix milliseconds. */
-export interface BudgetMoment {
-  readonly budget: number;
+/** How far ledger and system clock have come, each counted forwards only; Unix milliseconds when both were always right. */
+export interface BudgetTime {
   readonly ledger: number;
   readonly system: number;
+}
+
+/** Budget time, and what the clocks showed at it. */
+export interface BudgetMoment extends BudgetTime {
+  readonly ledgerShown: number;
+  readonly systemShown: number;
 }
 
 /** Nodes are a little behind each other, clocks are corrected: no reason to doubt them. */
 const TOLERANCE_MS = 300_000;
 
 /**
- * The time that budgets roll by. Between two moments as much of it passes as on the slower one of ledger and system
- * clock; it never goes back. While both are right it is simply the lesser of the two.
- *
- * Why not always the lesser one: a machine that boots in 1970 would date its payments back to the last moment known, and
- * when its clock is put right a moment later those payments would count as long past. Only how fast the clocks go can be
- * compared, not what they show. And a clock that was set back has lost the stretch it jumped over: late is safe.
+ * The time that budgets roll by. A payment leaves a window when *both* clocks say that the window has passed since it:
+ * the slower one decides. What is compared is how far they went since that payment, not what they show: a machine that
+ * boots in 1970, or with yesterday's time, would otherwise date its payments back, and find them long past as soon as its
+ * clock is put right. A clock that is set back loses the stretch it jumped over, so that budgets roll late and not early;
+ * one that leaps ahead is held by the other. So a window is never exceeded while one of the two is right, whichever.
  */
 export class BudgetClock {
-  #anchor: BudgetMoment;
   #last: BudgetMoment;
 
-  /** @param anchor the latest moment that the journal holds */
-  constructor(anchor: BudgetMoment) {
-    this.#anchor = anchor;
-    this.#last = anchor;
+  /** @param last the latest moment that the journal holds */
+  constructor(last: BudgetMoment) {
+    this.#last = last;
   }
 
-  now(ledger: number, system: number): BudgetMoment {
+  now(ledgerShown: number, systemShown: number): BudgetMoment {
     const last = this.#last;
-    if (ledger < last.ledger - TOLERANCE_MS || system < last.system - TOLERANCE_MS) {
-      this.#anchor = { budget: last.budget, ledger, system };
-      this.#last = this.#anchor;
-      return this.#last;
-    }
-    const anchor = this.#anchor;
-    const later = { ledger: Math.max(last.ledger, ledger), system: Math.max(last.system, system) };
-    const passed = Math.min(later.ledger - anchor.ledger, later.system - anchor.system);
-    this.#last = { ...later, budget: Math.max(last.budget, anchor.budget + passed) };
+    const ledger = follow(last.ledger, last.ledgerShown, ledgerShown);
+    const system = follow(last.system, last.systemShown, systemShown);
+    this.#last = { ledger: ledger.time, system: system.time, ledgerShown: ledger.shown, systemShown: system.shown };
     return this.#last;
   }
+}
+
+function follow(time: number, before: number, shown: number): { readonly time: number; readonly shown: number } {
+  if (shown < before - TOLERANCE_MS) return { time, shown };
+  return { time: time + Math.max(0, shown - before), shown: Math.max(before, shown) };
 }

@@ -68,13 +68,12 @@ export class Engine {
     return Math.trunc(this.ports.clock.now());
   }
 
-  /** Budget time now. Only once the account has seen the ledger. */
+  /** Only once the account has seen the ledger. */
   budgetMoment(): BudgetMoment {
-    const { ledgerTime } = this;
     const account = this.book.account();
     if (!this.#budgetClock && account) this.#budgetClock = new BudgetClock(account.budget);
-    const now = { ledger: ledgerTime, system: this.now() };
-    return this.#budgetClock?.now(now.ledger, now.system) ?? { budget: 0, ...now };
+    const [ledgerShown, systemShown] = [this.ledgerTime, this.now()];
+    return this.#budgetClock?.now(ledgerShown, systemShown) ?? { ledger: 0, system: 0, ledgerShown, systemShown };
   }
 
   /** Asks the ledger's network, and remembers whether it could be reached. */

@@ -29,10 +29,8 @@ export type BookEvents = {
     reference: string;
     parts: { address: string; amount: string }[];
     origin: { nodeId: string; topic?: string; messageId?: string };
-    /** When it counts, in budget time, and what the clocks showed then; Unix milliseconds. */
-    budgetTime: number;
-    ledgerTime: number;
-    systemTime: number;
+    /** When it was judged, for the windows of budgets. */
+    time: { ledger: number; system: number; ledgerShown: number; systemShown: number };
   };
   'payment.cleared': { network: string; paymentId: string };
   'payment.rejected': { network: string; paymentId: string; code: string; detail: string; message: string };

@@ -1,9 +1,10 @@
 import { CodedError } from '../errors';
 import type { NetworkInfo } from '../ledger';
 import { type Address, type BaseUnits, formatAmount, parseAmount } from '../values';
+import type { BudgetTime } from './budget-clock';
 import { type Contacts, objectOf, resolvePayee } from './payees';
 
-/** How long a rolling budget looks back, in milliseconds of budget time; `total` never forgets. */
+/** How long a rolling budget looks back, in milliseconds; `total` never forgets. */
 const WINDOWS = { '1h': 3_600_000, '24h': 86_400_000, '30d': 2_592_000_000, total: undefined } as const;
 export type BudgetWindow = keyof typeof WINDOWS;
 
@@ -91,11 +92,11 @@ export interface PolicyQuestion {
   readonly payees: readonly Address[];
   readonly amount: BaseUnits;
   /** Budget time, see {@link BudgetClock}. */
-  readonly at: number;
+  readonly at: BudgetTime;
 }
 
 /** What a window has already reserved: looked up in the book unless a test says otherwise. */
-export type ReservedSince = (after: number | undefined) => BaseUnits;
+export type ReservedSince = (after: BudgetTime | undefined) => BaseUnits;
 
 /**
  * Judges one payment. Belongs into the very write that appends its intent: then a hundred messages at once cannot all
@@ -136,12 +137,14 @@ export function judge(policy: Policy, question: PolicyQuestion, reservedSince: R
 /** What every budget still has. */
 export function remaining(
   policy: Policy,
-  at: number,
+  at: BudgetTime,
   reservedSince: ReservedSince,
 ): { readonly budget: Budget; readonly left: BaseUnits }[] {
   return policy.budgets.map((budget) => {
     const length = WINDOWS[budget.window];
-    const left = budget.amount - reservedSince(length === undefined ? undefined : at - length);
+    const left =
+      budget.amount -
+      reservedSince(length === undefined ? undefined : { ledger: at.ledger - length, system: at.system - length });
     return { budget, left: left > 0n ? left : 0n };
   });
 }

@@ -51,7 +51,6 @@ export class Pump {
     if (wait > 0) return wait;
     const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready));
     this.#backoff.reset();
-    this.#troubles = 0;
     if (signed === undefined) return RETRY_MS;
     doors.chase.follow(signed, true);
     return DOUBT_MS;
@@ -98,11 +97,17 @@ export class Pump {
     const { engine } = this;
     const { book } = engine;
     let queue = ready.filter(({ paymentId }) => !book.wasSigned(paymentId)).map((payment) => this.#queued(payment));
+    let refused = false;
     for (;;) {
       const batch: Batch | undefined = composeBatch(queue, book, engine.ports.network, book.heldInputs());
       if (!batch) return undefined;
       const prepared = await prepare(batch, engine, this.#troubles >= MOST_TROUBLES);
-      if (!(prepared instanceof CodedError)) return signAndRecord(batch, prepared, undefined, engine);
+      if (!(prepared instanceof CodedError)) {
+        // While the one to blame is still among those that wait, it is not to try everybody's patience anew.
+        if (!refused) this.#troubles = 0;
+        return signAndRecord(batch, prepared, undefined, engine);
+      }
+      refused = true;
       const [first] = batch.payments;
       if (!first) throw prepared;
       // The ledger cannot build this: half of it, and in the end the one payment that is to blame.

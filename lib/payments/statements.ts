@@ -23,7 +23,7 @@ export function receiptOf(payment: PaymentRow, engine: Engine): Receipt | undefi
     reference: payment.reference,
     submittedAt: isoTime(attempt.submittedAt ?? attempt.signedAt),
     confirmedAt: isoTime(attempt.confirmedAt ?? 0),
-    remaining: remaining(policy, engine.budgetMoment().budget, rules.reservedSince(book)).map(({ budget, left }) => ({
+    remaining: remaining(policy, engine.budgetMoment(), rules.reservedSince(book)).map(({ budget, left }) => ({
       window: budget.window,
       amount: left.toString(),
     })),
