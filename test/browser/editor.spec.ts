@@ -45,7 +45,7 @@ describe('the editor', function () {
       console.error('!!! NO CHROMIUM FOUND: the editor was not tested !!!');
       this.skip();
     }
-    directory = await UserDirectory.create([]);
+    directory = await UserDirectory.create();
     nodeRed = await directory.start();
     browser = await launch(executable);
     console.log(`      pictures: ${PICTURES}`);
@@ -61,8 +61,9 @@ describe('the editor', function () {
     before(async () => {
       editor = await EditorPage.open(browser, directory.url, 'en-US');
       const [port] = await freePorts(1);
-      await editor.importExample('iota-pay');
-      await editor.importExample('iota-listen');
+      for (const name of ['iota-ledger', 'iota-machine', 'iota-wallet', 'iota-pay', 'iota-listen']) {
+        await editor.importExample(name);
+      }
       await editor.moveLedgers(port as number);
       await editor.deploy();
     });
@@ -87,6 +88,30 @@ describe('the editor', function () {
       await editor.status('listen-example-open', 'door');
       await editor.status('listen-example-listen', 'received');
       await editor.picture('listen');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('answers where a machine is, what it has and how it is paid', async () => {
+      await editor.show('ledger-example');
+      await editor.status('ledger-example-wallet', 'done');
+      await editor.show('wallet-example');
+      await editor.pressButtonOf('wallet-example-request');
+      await editor.status('wallet-example-wallet', 'done');
+      await editor.pressButtonOf('wallet-example-balance');
+      await editor.status('wallet-example-wallet', '1000 IOTA');
+      await editor.picture('wallet');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('pays within the policy of a machine and nothing else', async () => {
+      await editor.show('machine-example');
+      await editor.pressButtonOf('machine-example-large');
+      await editor.status('machine-example-pay', 'above the limit');
+      await editor.pressButtonOf('machine-example-small');
+      await editor.status('machine-example-pay', 'confirmed');
+      await editor.pressButtonOf('machine-example-stranger');
+      await editor.status('machine-example-pay', 'payee not allowed');
+      await editor.picture('machine-limits');
       assert.deepEqual(editor.complaints, []);
     });
 
@@ -172,6 +197,13 @@ describe('the editor', function () {
       await page.getByText('Not an amount: 1,5 IOTA').waitFor();
       await editor.picture('machine-policy');
       await page.locator('.iota-machine-budget-amount').nth(1).fill('100 IOTA');
+      assert.equal(
+        await page.locator('.iota-machine-budget-window').nth(1).inputValue(),
+        '30d',
+        'a window that is free',
+      );
+      await page.locator('.iota-machine-budget-window').nth(1).selectOption('24h');
+      await page.getByText('a window of its own').waitFor();
       await page.locator('.iota-machine-budget-window').nth(1).selectOption('30d');
       await page.locator('#iota-machine-maxPerPayment').fill('0.25 IOTA');
       await page.locator('.iota-machine-payee').fill('workshop');
@@ -207,12 +239,13 @@ describe('the editor', function () {
 
       it('names the palette', async () => {
         const { page } = editor;
-        await page.locator('#red-ui-palette-search input').fill('iota');
+        await page.locator('#red-ui-palette-search input').pressSequentially('iota');
         for (const type of ['pay', 'wallet', 'listen'] as const) {
           const node = page.locator(`.red-ui-palette-node[data-palette-type="iota-${type}"]`);
           assert.equal(await node.locator('.red-ui-palette-label').innerText(), label[type]);
         }
         await page.locator('.red-ui-palette-header', { hasText: label.category }).waitFor();
+        await page.locator('.red-ui-palette-node[data-palette-type="inject"]').waitFor({ state: 'hidden' });
         await editor.picture(`palette-${language}`);
         await page.locator('#red-ui-palette-search input').fill('');
       });
