@@ -134,6 +134,10 @@ describe('a journal whose files were damaged', () => {
       const file = copy(killed);
       flip(`${file}.witness`, at);
       assert.deepEqual(await outcomeOf(file), { damage: 'none', head: 12, balance: '12' });
+      const forgetful = copy(killed);
+      flip(`${forgetful}.witness`, at);
+      rmSync(`${forgetful}-wal`);
+      assert.equal((await outcomeOf(forgetful)).damage, 'witness-ahead', 'the other slot remembers');
     }
     const file = copy(killed);
     for (const at of slots) flip(`${file}.witness`, at);

@@ -136,6 +136,25 @@ describe('a journal on a disk that fails', () => {
     return threw !== undefined || refused > 0 || journal?.damage !== undefined;
   }
 
+  it('is over as well when only the log cannot go into the database, which SQLite by itself keeps quiet about', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const file = join(directory.path, 'journal.db');
+    const journal = openJournal({ file, projections: [accounts] });
+    const original = fs.writeSync as (...parameters: unknown[]) => number;
+    sinon.stub(fs, 'writeSync').callsFake(((...parameters: unknown[]) => {
+      if (fs.readlinkSync(`/proc/self/fd/${parameters[0]}`) === file)
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      return original(...parameters);
+    }) as never);
+    const text = 'x'.repeat(900_000);
+    const writes = Array.from({ length: 6 }, () => journal.write((append) => append('note', { text })));
+    for (const result of await Promise.allSettled(writes)) {
+      assert.ok(result.status === 'rejected' && isCodedError(result.reason, 'JOURNAL_DAMAGED'));
+    }
+    assert.notEqual(journal.damage, undefined);
+    await journal.close();
+  });
+
   it('is over for its process after one failed read too', async () => {
     const journal = openJournal({ file: join(directory.path, 'journal.db'), projections: [accounts] });
     await Promise.all(
