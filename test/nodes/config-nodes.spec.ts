@@ -5,6 +5,8 @@ import { deploy, fake, helper, LEDGER, MACHINE, nextMessage, sink, start, stop, 
 
 const PAY = { id: 'pay', type: 'iota-pay', z: 'tab', machine: 'machine', wires: [[], []] };
 const CATCH = { id: 'catcher', type: 'catch', z: 'tab', scope: null, wires: [['caught']] };
+/** How a property names an environment variable. */
+const variable = (name: string) => `\${${name}}`;
 const machine = () => fake.machines.at(-1) as FakeMachine;
 
 describe('a ledger node', () => {
@@ -96,7 +98,7 @@ describe('a machine node', () => {
   it('takes the name of its key from the environment', async () => {
     process.env.ME_TEST_KEY = 'truck-17';
     try {
-      await start([TAB, LEDGER, { ...MACHINE, key: '${ME_TEST_KEY}' }]);
+      await start([TAB, LEDGER, { ...MACHINE, key: variable('ME_TEST_KEY') }]);
       assert.equal(machine().configuration.key, 'truck-17');
     } finally {
       delete process.env.ME_TEST_KEY;
@@ -104,7 +106,7 @@ describe('a machine node', () => {
   });
 
   for (const [why, wrong] of [
-    ['a variable that is not set', { key: '${ME_TEST_NO_SUCH_VARIABLE}' }],
+    ['a variable that is not set', { key: variable('ME_TEST_NO_SUCH_VARIABLE') }],
     ['an account that is no number', { accountIndex: 'first' }],
     ['no ledger', { ledger: '' }],
   ] as const) {

@@ -262,7 +262,25 @@ describe('a pay node that is deployed again', () => {
     assert.equal(machine().redelivery.size, 1);
   });
 
-  it('clears its status and closes with the machine', async () => {
+  it('takes its status away', async () => {
+    await start(flow());
+    const node = helper.getNode('pay') as unknown as NodeJS.EventEmitter;
+    const statuses: object[] = [];
+    node.on('call:status', (call: { args: [object] }) => statuses.push(call.args[0]));
+    const payment = await pay({ payload: { to: ADDRESS, amount: 1 } });
+    payment.progress('submitted');
+    await deploy(
+      flow().filter((entry) => !('id' in entry) || entry.id !== 'pay'),
+      'nodes',
+    );
+    await settled();
+    assert.deepEqual(statuses.at(-1), {});
+    payment.progress('unknown');
+    await settled();
+    assert.deepEqual(statuses.at(-1), {}, 'what comes later is not shown');
+  });
+
+  it('leaves nothing behind when it closes with the machine', async () => {
     await start(flow());
     const opened = machine();
     await stop();
