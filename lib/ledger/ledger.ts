@@ -17,7 +17,12 @@ export interface Ledger {
   /** The least amount that each part may carry on this ledger, in the order given; 1n where there is no deposit. Pure once connected. */
   minimumAmounts(parts: readonly PaymentPart[]): Promise<BaseUnits[]>;
 
-  /** Builds what is to be signed from exactly these inputs. Touches no network beyond protocol parameters. */
+  /**
+   * Builds what is to be signed from exactly these inputs. Reads protocol parameters and the inputs' content, changes nothing.
+   *
+   * @throws CodedError `FUNDS_INSUFFICIENT`, `DEPOSIT_TOO_SMALL`, `PAYMENT_FAILED` (`too-large`): what no node would take is
+   * not built
+   */
   prepare(request: TransactionRequest, inputs: readonly SpendableOutput[]): Promise<PreparedTransaction>;
 
   /** Joins essence and signature; the id is known before anything is sent. Pure. */

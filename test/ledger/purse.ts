@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type TransactionEssence, Utils } from '@iota/sdk-wasm/node';
 import type {
   Ledger,
   PreparedTransaction,
@@ -14,6 +15,11 @@ export interface SignedTransaction {
   readonly sealed: SealedTransaction;
   readonly transactionId: string;
   readonly inputs: readonly string[];
+}
+
+/** A Stardust essence in JSON. */
+export interface ForgedEssence {
+  outputs: { amount: string }[];
 }
 
 /** A key of its own, and nothing that the ledger does not tell: what a vault is to the ledger, in the smallest form. */
@@ -34,8 +40,31 @@ export class Purse {
     request: Partial<Omit<TransactionRequest, 'from'>>,
     inputs: readonly SpendableOutput[],
   ): Promise<SignedTransaction> {
-    const full = { from: this.address, payments: [], records: [], claims: [], ...request };
-    const prepared = await ledger.prepare(full, inputs);
+    return this.#seal(ledger, await this.#prepare(ledger, request, inputs));
+  }
+
+  /** Signs what no honest adapter would have built. */
+  async forge(
+    ledger: Ledger,
+    prepared: PreparedTransaction,
+    alter: (essence: ForgedEssence) => void,
+  ): Promise<SignedTransaction> {
+    const essence = JSON.parse(Buffer.from(prepared.essence).toString('utf8')) as ForgedEssence;
+    alter(essence);
+    const hash = Utils.hashTransactionEssence(essence as unknown as TransactionEssence);
+    const signingHash = Buffer.from(hash.slice(2), 'hex');
+    return this.#seal(ledger, { ...prepared, essence: Buffer.from(JSON.stringify(essence)), signingHash });
+  }
+
+  #prepare(
+    ledger: Ledger,
+    request: Partial<Omit<TransactionRequest, 'from'>>,
+    inputs: readonly SpendableOutput[],
+  ): Promise<PreparedTransaction> {
+    return ledger.prepare({ from: this.address, payments: [], records: [], claims: [], ...request }, inputs);
+  }
+
+  async #seal(ledger: Ledger, prepared: PreparedTransaction): Promise<SignedTransaction> {
     const signature = sign(null, prepared.signingHash, this.#privateKey);
     const sealed = await ledger.seal(prepared.essence, { publicKey: this.publicKey, signature });
     return { prepared, sealed, transactionId: sealed.transactionId, inputs: prepared.inputs };

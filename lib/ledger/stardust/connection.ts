@@ -5,11 +5,7 @@ import { minimumDeposit } from './deposit';
 import { outOfSync } from './failures';
 import type { NodeApi, NodeInfo } from './node-api';
 import type { BasicOutput } from './output';
-
-// TIP-20 "Transaction Essence"; a block is at most 32 KiB (TIP-24), less what surrounds the outputs.
-const MOST_OUTPUTS = 128;
-const MOST_INPUTS = 128;
-const MOST_BYTES = 30 * 1024;
+import { BYTES_FOR_PAYMENTS, MOST_INPUTS, MOST_OUTPUTS } from './transaction';
 
 // Three milestones of the slowest networks, and clocks that are not quite right.
 const FRESH = 30_000;
@@ -119,7 +115,7 @@ function describeNetwork(info: NodeInfo, faucet: boolean): NetworkInfo {
     minimumChange: minimumDeposit(ADDRESS_ONLY, info.rent),
     maxOutputs: MOST_OUTPUTS,
     maxInputs: MOST_INPUTS,
-    maxTransactionBytes: MOST_BYTES,
+    maxTransactionBytes: BYTES_FOR_PAYMENTS,
   };
 }
 

@@ -11,7 +11,7 @@ import type {
   TransactionSignature,
 } from '../ledger';
 import { type Answer, arrayOf, objectOf } from './answers';
-import { minimumDeposit, type RentStructure } from './deposit';
+import { byteLength, minimumDeposit, type RentStructure } from './deposit';
 import { nonsense } from './failures';
 import { outputIdAt, partsOfOutputId } from './node-api';
 import {
@@ -49,6 +49,21 @@ const SIGNATURE_UNLOCK = 0;
 const REFERENCE_UNLOCK = 1;
 const ED25519 = 0;
 
+// TIP-20: counts. TIP-24: a block has at most 32 KiB.
+export const MOST_INPUTS = 128;
+export const MOST_OUTPUTS = 128;
+const MOST_BLOCK_BYTES = 32_768;
+// Type, transaction id, index.
+const INPUT = 1 + 32 + 2;
+const SIGNATURE = 1 + 1 + 32 + 64;
+const REFERENCE = 1 + 2;
+// Block: version, eight parents, payload length, nonce. Payload and essence: types, network id, counts, commitment, empty
+// payload.
+const ENVELOPE = 1 + (1 + 8 * 32) + 4 + 8 + (4 + 1 + 8 + 2 + 32 + 2 + 4 + 2);
+
+/** Bytes that are left for payments when a transaction has as many inputs as it may, and change. */
+export const BYTES_FOR_PAYMENTS = MOST_BLOCK_BYTES - bytesAround(MOST_INPUTS) - 46;
+
 /** A payment as it will stand on the ledger: to the payee, saying who sent it and what for. */
 export function paymentOutput(part: PaymentPart, from: Address | undefined, form: AddressForm): BasicOutput {
   const metadata = metadataOf(Buffer.from(part.reference, 'utf8'));
@@ -80,6 +95,7 @@ export function buildEssence(
   const payments = request.payments.map((part) => paymentOutput(part, request.from, site.form));
   const records = request.records.map((record) => recordOutput(record, me, site.rent));
   const outputs = [...payments, ...records, ...owed];
+  for (const [i, output] of payments.entries()) checkDeposit(output, request.payments[i]?.to, site.rent);
 
   const change: { index: number; amount: bigint }[] = records.map(({ amount }, i) => ({
     index: payments.length + i,
@@ -93,6 +109,7 @@ export function buildEssence(
     change.push({ index: outputs.length, amount: rest });
     outputs.push(back);
   }
+  checkSize(spent.length, outputs);
   const essence = {
     type: REGULAR_ESSENCE,
     networkId: networkNumber(site.networkName),
@@ -184,6 +201,33 @@ function owedFor({ outputId, output }: InputContent, me: OutputAddress, { ledger
   return output.depositReturn && !expired
     ? [{ amount: output.depositReturn.amount, address: output.depositReturn.to, foreign: false }]
     : [];
+}
+
+/** Once signed, a transaction that no node takes would be chased for ever: what cannot succeed is not built. */
+function checkDeposit(output: BasicOutput, payee: Address | undefined, rent: RentStructure): void {
+  const minimum = minimumDeposit(output, rent);
+  if (output.amount >= minimum) return;
+  throw new CodedError('DEPOSIT_TOO_SMALL', 'default', `${payee} must get at least ${minimum} on this ledger`, {
+    payee: payee ?? '',
+    amount: output.amount.toString(),
+    minimum: minimum.toString(),
+  });
+}
+
+/** Everything in a block but the outputs. */
+function bytesAround(inputs: number): number {
+  return ENVELOPE + inputs * INPUT + SIGNATURE + (inputs - 1) * REFERENCE;
+}
+
+function checkSize(inputs: number, outputs: readonly BasicOutput[]): void {
+  const bytes = bytesAround(inputs) + outputs.reduce((all, output) => all + byteLength(output), 0);
+  if (bytes <= MOST_BLOCK_BYTES && inputs <= MOST_INPUTS && outputs.length <= MOST_OUTPUTS) return;
+  throw new CodedError(
+    'PAYMENT_FAILED',
+    'too-large',
+    `one transaction cannot take ${inputs} inputs, ${outputs.length} outputs and ${bytes} bytes`,
+    { inputs, outputs: outputs.length, bytes },
+  );
 }
 
 function insufficient(missing: bigint): CodedError {

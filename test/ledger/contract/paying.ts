@@ -189,13 +189,20 @@ export function payers(scene: () => Scene): void {
         const { address: payee } = scene().purse();
         const least = await scene().minimum(payee, reference);
         const { purse, outputs } = await scene().filledPurse(plenty * 2n + least);
-        const tooSmall = await purse.sign(
-          ledger,
-          { payments: [{ to: payee, amount: least - 1n, reference }] },
-          outputs,
-        );
+        const payment = { to: payee, amount: least, reference };
+        await assert.rejects(purse.sign(ledger, { payments: [{ ...payment, amount: least - 1n }] }, outputs), {
+          code: 'DEPOSIT_TOO_SMALL',
+          parameters: { payee, amount: `${least - 1n}`, minimum: `${least}` },
+        });
+        // The same past our own adapter: one base unit goes from the payment to the change.
+        const { prepared } = await purse.sign(ledger, { payments: [payment] }, outputs);
+        const tooSmall = await purse.forge(ledger, prepared, ({ outputs: [paid, change] }) => {
+          if (!paid || !change) throw new Error('no such outputs');
+          paid.amount = String(BigInt(paid.amount) - 1n);
+          change.amount = String(BigInt(change.amount) + 1n);
+        });
         await refused(tooSmall.sealed.bytes, scene());
-        const { outcome } = await paidNow(purse, outputs, { to: payee, amount: least, reference });
+        const { outcome } = await paidNow(purse, outputs, payment);
         assert.equal(outcome.state, 'final');
       }
     });

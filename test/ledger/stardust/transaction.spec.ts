@@ -9,6 +9,7 @@ import { writeOutput } from '../../../lib/ledger/stardust/output';
 import { loadSdk } from '../../../lib/ledger/stardust/sdk';
 import {
   type BuildingSite,
+  BYTES_FOR_PAYMENTS,
   buildEssence,
   checkedInput,
   type InputContent,
@@ -159,6 +160,61 @@ describe('a transaction built for signing', () => {
       { index: 1, amount: 42_600n },
     ]);
     assert.deepEqual(buildEssence(pays(10n ** 6n), [holding(10n ** 6n)], [], site).change, []);
+  });
+
+  it('is refused when a payee would get less than the deposit, who is named', () => {
+    // 426 bytes of an address, and 34 of a sender.
+    assert.throws(() => buildEssence(pays(45_999n), [holding(10n ** 6n)], [], site), {
+      code: 'DEPOSIT_TOO_SMALL',
+      parameters: { payee, amount: '45999', minimum: '46000' },
+    });
+    assert.ok(buildEssence(pays(46_000n), [holding(10n ** 6n)], [], site));
+  });
+
+  it('is refused when no block could hold it, and as large as a block may be otherwise', () => {
+    const tooLarge = { code: 'PAYMENT_FAILED', detail: 'too-large' };
+    const many = (count: number, reference: string) => ({
+      ...nothing,
+      payments: Array.from({ length: count }, () => ({ to: payee, amount: 10n ** 6n, reference })),
+    });
+    const holdings = (count: number) => Array.from({ length: count }, (_, i) => holding(10n ** 10n, {}, i));
+    assert.throws(() => buildEssence(many(128, ''), holdings(1), [], site), tooLarge);
+    assert.ok(buildEssence(many(127, ''), holdings(1), [], site));
+    assert.throws(() => buildEssence(many(1, ''), holdings(129), [], site), tooLarge);
+    assert.ok(buildEssence(many(1, ''), holdings(128), [], site));
+    assert.throws(() => buildEssence(many(4, 'x'.repeat(8000)), holdings(1), [], site), tooLarge);
+
+    // The largest one that we build is one that the SDK can put into a block, and it fills that to the last byte.
+    const inputs = holdings(128);
+    const buildable = (bytes: number) => {
+      try {
+        return buildEssence(
+          { ...nothing, payments: [...many(3, 'x'.repeat(7000)).payments, ...many(1, 'x'.repeat(bytes)).payments] },
+          inputs,
+          [],
+          site,
+        );
+      } catch {
+        return undefined;
+      }
+    };
+    let [fits, tooLong] = [1, 8192];
+    while (tooLong - fits > 1) {
+      const middle = Math.floor((fits + tooLong) / 2);
+      if (buildable(middle)) fits = middle;
+      else tooLong = middle;
+    }
+    const largest = buildable(fits);
+    assert.ok(largest);
+    const payload = payloadOf(seal(largest), wasm);
+    const block = {
+      protocolVersion: 2,
+      parents: Array.from({ length: 8 }, (_, i) => `0x0${i}${'00'.repeat(31)}`),
+      payload,
+      nonce: '0',
+    };
+    assert.equal(sdk.Utils.blockBytes(block as unknown as sdk.Block).length, 32_768);
+    assert.ok(BYTES_FOR_PAYMENTS > 26 * 1024);
   });
 
   it('never spends what is not freely ours', () => {
