@@ -113,6 +113,7 @@ export class JournalWriter implements Journal {
       try {
         const result = change(append, this.sql);
         if (poison !== undefined) throw poison;
+        if (connection.fatal) throw connection.fatal;
         if (isThenable(result)) throw new TypeError('a change runs to its end at once: it cannot be async');
         connection.run('RELEASE change');
         return result;
@@ -173,7 +174,8 @@ export class JournalWriter implements Journal {
 
   #commit(): void {
     this.#scheduled = false;
-    if (this.#damage || this.#waiting.length === 0) return;
+    if (this.#damage) this.#refuseWaiting(damaged(this.#damage));
+    if (this.#waiting.length === 0) return;
     const group = this.#waiting;
     this.#waiting = [];
     try {
@@ -199,10 +201,14 @@ export class JournalWriter implements Journal {
       // Nothing more is written either way.
     }
     this.#position = this.#durable;
+    this.#refuseWaiting(error);
+    return error;
+  }
+
+  #refuseWaiting(error: CodedError): void {
     const group = this.#waiting;
     this.#waiting = [];
     for (const waiter of group) waiter.refuse(error);
-    return error;
   }
 
   #guardedSql(): Sql {

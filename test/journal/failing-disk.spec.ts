@@ -155,6 +155,25 @@ describe('a journal on a disk that fails', () => {
     await journal.close();
   });
 
+  it('refuses a change that looked away when the disk failed, and everybody who waited with it', async () => {
+    const journal = openJournal({ file: join(directory.path, 'journal.db'), projections: [accounts] });
+    const text = 'x'.repeat(900_000);
+    for (let n = 0; n < 8; n += 1) await journal.write((append) => append('note', { text }));
+    const waiting = journal.write((append) => append('note', {}));
+    const looksAway = journal.write((append, sql) => {
+      append('note', {});
+      sinon.stub(fs, 'readSync').throws(Object.assign(new Error('EIO'), { code: 'EIO' }));
+      try {
+        sql.all('SELECT sum(length(body)) FROM journal_event');
+      } catch {}
+      sinon.restore();
+    });
+    for (const result of await Promise.allSettled([waiting, looksAway])) {
+      assert.ok(result.status === 'rejected' && isCodedError(result.reason, 'JOURNAL_DAMAGED'));
+    }
+    await journal.close();
+  });
+
   it('is over for its process after one failed read too', async () => {
     const journal = openJournal({ file: join(directory.path, 'journal.db'), projections: [accounts] });
     await Promise.all(
