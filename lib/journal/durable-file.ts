@@ -50,6 +50,19 @@ export function syncDirectory(directory: string): void {
   }
 }
 
+/** Makes a directory durable that may be new, as may those above it. */
+export function syncDirectoryAndAbove(directory: string): void {
+  syncDirectory(directory);
+  for (let child = directory, parent = dirname(child); parent !== child; child = parent, parent = dirname(child)) {
+    try {
+      syncDirectory(parent);
+    } catch {
+      // Not ours to read, so not made by us.
+      return;
+    }
+  }
+}
+
 /** `write` may write less than it was given. */
 export function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {

@@ -1,11 +1,11 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Database } from 'node-sqlite3-wasm';
 import { CodedError } from '../errors';
 import { GENESIS } from './chain';
 import { Connection } from './connection';
 import type { JournalDisk } from './disk';
-import { syncDirectory } from './durable-file';
+import { syncDirectory, syncDirectoryAndAbove } from './durable-file';
 import { FileWitness, type Witness, type Witnessed } from './witness';
 
 /** The write-ahead log goes into the database when it has grown to this many bytes. */
@@ -120,7 +120,7 @@ export class FileDisk implements JournalDisk {
       closeSync(descriptor);
     }
     renameSync(unfinished, this.file);
-    syncDirectory(dirname(this.file));
+    syncDirectoryAndAbove(dirname(resolve(this.file)));
   }
 
   #configure(): void {

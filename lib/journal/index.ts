@@ -1,4 +1,4 @@
-export { createDurableFile, replaceDurableFile, syncDirectory } from './durable-file';
+export { createDurableFile, replaceDurableFile, syncDirectoryAndAbove } from './durable-file';
 export * from './event';
 export { type JournalOptions, openJournal, rebuildProjections } from './open-journal';
 export { acquireProcessLock, type ProcessLock } from './process-lock';

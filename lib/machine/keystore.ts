@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CodedError } from '../errors';
-import { createDurableFile, replaceDurableFile, syncDirectory } from '../journal';
+import { createDurableFile, replaceDurableFile, syncDirectoryAndAbove } from '../journal';
 import { didKeyOf } from '../values';
 import { derivePrivateKey, pathOfAccount } from './derivation';
 import {
@@ -47,7 +47,7 @@ const SMALLEST_RANDOM_PASSPHRASE = 32;
  */
 export function openKeystore({ directory, environment = process.env }: KeystoreOptions) {
   const folder = join(directory, 'keys');
-  makePrivate(directory, folder);
+  makePrivate(folder);
   const fileOf = (name: string) => join(folder, `${fileNameOfKey(name)}${ENDING}`);
 
   function read(name: string): KeyFile {
@@ -201,9 +201,9 @@ export function openKeystore({ directory, environment = process.env }: KeystoreO
   };
 }
 
-function makePrivate(directory: string, folder: string): void {
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) syncDirectory(directory);
+function makePrivate(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  syncDirectoryAndAbove(resolve(folder));
   // Keys of a folder that others may read are as good as published; Windows has no such modes.
   if (process.platform !== 'win32' && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }

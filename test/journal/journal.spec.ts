@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import sinon from 'sinon';
 import { type Journal, type JournalOptions, openJournal } from '../../lib/journal';
@@ -45,6 +45,21 @@ describe('a journal', () => {
     assert.equal(statSync(folder).mode & 0o777, 0o700);
     assert.equal(statSync(join(folder, 'journal.db')).mode & 0o777, 0o600);
     assert.equal(statSync(join(folder, 'journal.db.witness')).mode & 0o777, 0o600);
+  });
+
+  it('makes the folders durable that it lies in, up to the first that is not ours', async function () {
+    if (process.platform === 'win32') this.skip();
+    const synced: string[] = [];
+    const original = fs.openSync as (...parameters: unknown[]) => number;
+    sinon.stub(fs, 'openSync').callsFake(((path: string, ...rest: unknown[]) => {
+      if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) synced.push(path);
+      return original(path, ...rest);
+    }) as never);
+    const other = openJournal({ file: join(directory.path, 'machines', 'car', 'journal.db'), projections: [] });
+    await other.close();
+    for (const path of [join(directory.path, 'machines', 'car'), join(directory.path, 'machines'), directory.path]) {
+      assert.ok(synced.includes(path), path);
+    }
   });
 
   it('opens although a killed process has left SQLite’s lock directory', async () => {
