@@ -19,7 +19,7 @@ const SUITES = [
   { name: 'package', files: /^package\//, minutes: 10 },
   { name: 'demo', files: /^demo\//, minutes: 5 },
   { name: 'browser', files: /^browser\//, minutes: 8 },
-  { name: 'reliability', files: /^reliability\//, minutes: 10 },
+  { name: 'reliability', files: /(^|\/)(simulation|reliability)\//, minutes: 10 },
   { name: 'contract', files: /contract/, minutes: 8 },
   { name: 'flow', files: /^(nodes|flows)\//, minutes: 8 },
   { name: 'unit', files: /./, minutes: 8 },
@@ -49,7 +49,10 @@ function run(command, args, { minutes = 5, env = {} } = {}) {
       console.error(`still running after ${minutes} minutes: stopped`);
       endGroup(child.pid);
     }, minutes * 60_000);
-    const interrupted = () => endGroup(child.pid);
+    const interrupted = () => {
+      endGroup(child.pid);
+      process.exit(130);
+    };
     process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
     child.on('error', (error) => console.error(error.message));
     child.on('close', (code) => {
