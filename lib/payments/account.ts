@@ -1,7 +1,8 @@
-import { CodedError } from '../errors';
+import { CodedError, isCodedError } from '../errors';
+import type { PaymentPart } from '../ledger';
 import type { PaymentRow } from './book-reader';
 import type { BudgetMoment } from './budget-clock';
-import { Chase, reportConfirmed } from './chase';
+import { Chase, forgetBytes, reportConfirmed } from './chase';
 import { type AccountPorts, Engine } from './engine';
 import { record } from './events';
 import { Listeners } from './listeners';
@@ -22,8 +23,12 @@ export interface AccountSettings {
   readonly contacts: unknown;
 }
 
+/** How soon a ledger that was not reached is asked again. */
+const PROBE_MS = 1_000;
 /** So long an order waits for the account's first look at the ledger. */
 const FIRST_LOOK_MS = 60_000;
+const RESTART_PAUSE_MS = 500;
+const RESTART_TRIES = 20;
 
 /**
  * One identity's account on one network: accepts orders, signs and follows them until they are settled and reported, and
@@ -80,6 +85,8 @@ export class Account {
       received: () => this.#listeners.deliver(),
     });
     engine.onReach = () => {
+      // Somebody has to notice when it is back.
+      if (engine.down) ports.clock.after(PROBE_MS, () => this.#reader.loop.kick());
       this.#pump.loop.kick();
       this.#patrol.loop.kick();
     };
@@ -141,7 +148,7 @@ export class Account {
       // Bytes that carry nothing any more which is not reported are never sent again.
       for (const { transactionId } of book.attemptsOf(paymentId)) {
         if (book.paymentsOf(transactionId).some((other) => book.payment(other)?.state !== 'REPORTED')) continue;
-        sql.run('DELETE FROM signed_bytes WHERE network = ? AND transaction_id = ?', [network, transactionId]);
+        forgetBytes(sql, network, transactionId);
       }
     });
   }
@@ -275,7 +282,7 @@ export class Account {
 
   async #assertDeposits({ parts, reference }: CheckedOrder): Promise<void> {
     const wanted = parts.map(({ address, amount }) => ({ to: address, amount, reference }));
-    const minimums = await this.#engine.compute((ledger) => ledger.minimumAmounts(wanted));
+    const minimums = await this.#minimumAmounts(wanted);
     for (const [index, { to, amount }] of wanted.entries()) {
       const minimum = minimums[index] ?? 1n;
       if (amount >= minimum) continue;
@@ -284,6 +291,20 @@ export class Account {
         amount: amount.toString(),
         minimum: minimum.toString(),
       });
+    }
+  }
+
+  /** A ledger whose thread or node restarts is back in moments: no reason to refuse an order. */
+  async #minimumAmounts(wanted: readonly PaymentPart[]): Promise<bigint[]> {
+    const { clock } = this.#engine.ports;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#engine.compute((ledger) => ledger.minimumAmounts(wanted));
+      } catch (error) {
+        if (!isCodedError(error, 'LEDGER_UNREACHABLE') || tries === RESTART_TRIES) throw error;
+        await new Promise<void>((resume) => clock.after(RESTART_PAUSE_MS, resume));
+        this.#assertOpen();
+      }
     }
   }
 

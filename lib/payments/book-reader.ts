@@ -172,14 +172,32 @@ export class BookReader {
     return row?.bytes instanceof Uint8Array ? row.bytes : undefined;
   }
 
-  /** Inputs of attempts that are open, or that carry a payment which is not settled: nobody else may use them. */
+  /**
+   * Attempts without a payment that were called dead, while something is left of what they merge. What takes their inputs
+   * could fall with them, if a node was wrong: the same is merged again instead.
+   */
+  doubtedMerges(): AttemptRow[] {
+    return this.#all(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempts a WHERE a.network = ? AND a.state = 'DEAD'
+       AND NOT EXISTS (
+         SELECT 1 FROM attempt_payments ap WHERE ap.network = a.network AND ap.transaction_id = a.transaction_id)
+       AND EXISTS (
+         SELECT 1 FROM attempt_inputs i JOIN outputs o ON o.network = i.network AND o.output_id = i.output_id
+         WHERE i.network = a.network AND i.transaction_id = a.transaction_id AND o.spent_by IS NULL)
+       ORDER BY a.sequence`,
+    ).map(attemptOf);
+  }
+
+  /** Inputs of attempts that are open, or whose death is not beyond doubt: nobody else may use them. */
   heldInputs(): Set<string> {
     const open = this.#all(
       `SELECT i.output_id FROM attempts a
        JOIN attempt_inputs i ON i.network = a.network AND i.transaction_id = a.transaction_id
        WHERE a.network = ? AND a.state IN ('SIGNED', 'SUBMITTED')`,
     );
-    const doubted = this.doubtedAttempts().flatMap(({ transactionId }) => this.inputsOf(transactionId));
+    const doubted = [...this.doubtedAttempts(), ...this.doubtedMerges()].flatMap(({ transactionId }) =>
+      this.inputsOf(transactionId),
+    );
     return new Set([...open.map((row) => text(row.output_id)), ...doubted]);
   }
 

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS attempts (
   PRIMARY KEY (network, transaction_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (network, sequence) WHERE state IN ('SIGNED', 'SUBMITTED');
+CREATE INDEX IF NOT EXISTS attempts_dead ON attempts (network, sequence) WHERE state = 'DEAD';
 
 CREATE TABLE IF NOT EXISTS attempt_payments (
   network TEXT NOT NULL, transaction_id TEXT NOT NULL, payment_id TEXT NOT NULL,

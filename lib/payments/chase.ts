@@ -1,3 +1,4 @@
+import type { Sql } from '../journal';
 import type { Outcome, SealedTransaction } from '../ledger';
 import type { Engine } from './engine';
 import { record } from './events';
@@ -185,9 +186,8 @@ class AttemptChase {
       if (book.attempt(transactionId)?.state === 'FINAL') return { settled: [], twice: false };
       const open = payments.filter((paymentId) => !isSettled(book.payment(paymentId)?.state));
       record(append, 'attempt.final', { network, transactionId, height, confirmedAt, node });
-      // Nobody will hear of it again.
-      if (payments.length === 0)
-        sql.run('DELETE FROM signed_bytes WHERE network = ? AND transaction_id = ?', [network, transactionId]);
+      // Nothing of it will ever be reported.
+      if (payments.length === 0) forgetBytes(sql, network, transactionId);
       return { settled: open, twice: open.length < payments.length };
     });
     this.#end();
@@ -203,10 +203,12 @@ class AttemptChase {
     const { height, node } = outcome;
     const conflictingId = 'conflictingId' in outcome ? outcome.conflictingId : null;
     const reason = 'reason' in outcome ? outcome.reason : outcome.state;
-    await engine.write((append) => {
-      const state = engine.book.attempt(transactionId)?.state;
+    const { book, networkId: network } = engine;
+    await engine.write((append, sql) => {
+      const state = book.attempt(transactionId)?.state;
       if (state !== 'SIGNED' && state !== 'SUBMITTED') return;
-      record(append, 'attempt.dead', { network: engine.networkId, transactionId, height, conflictingId, reason, node });
+      record(append, 'attempt.dead', { network, transactionId, height, conflictingId, reason, node });
+      if (book.paymentsOf(transactionId).length === 0) forgetBytes(sql, network, transactionId);
     });
     this.changed();
     if (!this.#hasUnsettled()) return this.#end();
@@ -226,6 +228,11 @@ class AttemptChase {
 
 function isSettled(state: string | undefined): boolean {
   return state === 'CONFIRMED' || state === 'REPORTED';
+}
+
+/** What is settled and reported, or carries no payment, is never sent again. */
+export function forgetBytes(sql: Sql, network: string, transactionId: string): void {
+  sql.run('DELETE FROM signed_bytes WHERE network = ? AND transaction_id = ?', [network, transactionId]);
 }
 
 /** Tells the flow; it answers with `reported`, or is told again after a restart. */

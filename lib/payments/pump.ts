@@ -1,10 +1,11 @@
 import { CodedError } from '../errors';
+import type { SpendableOutput } from '../ledger';
 import { type Batch, composeBatch, composeReplacement, type QueuedPayment } from './batch';
 import type { PaymentRow } from './book-reader';
 import type { Chase } from './chase';
 import { type Engine, isLedgerDown } from './engine';
 import { Backoff, Loop } from './loop';
-import { earlierAttempts, groupOf } from './replacement';
+import { earlierAttempts, groupOf, type ReplacementGroup } from './replacement';
 import { prepare, signAndRecord } from './signing';
 
 /** After this long in doubt an attempt no longer holds up payments that it does not carry. */
@@ -49,7 +50,7 @@ export class Pump {
     if (ready.length === 0) return undefined;
     const wait = this.#doubtLeft();
     if (wait > 0) return wait;
-    const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready));
+    const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready)) ?? (await this.#mergeAgain());
     this.#backoff.reset();
     if (signed === undefined) return RETRY_MS;
     doors.chase.follow(signed, true);
@@ -77,11 +78,9 @@ export class Pump {
       const group = groupOf(paymentId, book);
       for (const id of group.paymentIds) tried.add(id);
       if (!group.attempts.every(({ state }) => state === 'DEAD')) continue;
-      const earlier = await earlierAttempts(group, engine);
-      const outputIds = engine.rules.inputsOfReplacement(earlier);
+      const must = await this.#inputsOfReplacement(group);
       // Unknown it stays: what is signed now could be executed beside what was signed before.
-      if (!outputIds) continue;
-      const must = outputIds.map((outputId) => ({ outputId, amount: book.output(outputId)?.amount ?? 0n }));
+      if (!must) continue;
       const payments = group.paymentIds.flatMap((id) => book.payment(id) ?? []).map((payment) => this.#queued(payment));
       const batch = composeReplacement(payments, must, book, engine.ports.network, book.heldInputs());
       if (!batch) continue;
@@ -93,10 +92,32 @@ export class Pump {
     return undefined;
   }
 
+  /** A merge that was called dead holds its inputs until they are merged after all. */
+  async #mergeAgain(): Promise<string | undefined> {
+    const { engine } = this;
+    for (const merge of engine.book.doubtedMerges()) {
+      const group = { paymentIds: [], attempts: [merge] };
+      const inputs = await this.#inputsOfReplacement(group);
+      const batch = inputs && { payments: [], inputs };
+      if (!batch) continue;
+      const prepared = await prepare(batch, engine, false);
+      if (prepared instanceof CodedError) throw prepared;
+      return signAndRecord(batch, prepared, group, engine);
+    }
+    return undefined;
+  }
+
+  async #inputsOfReplacement(group: ReplacementGroup): Promise<SpendableOutput[] | undefined> {
+    const { book, rules } = this.engine;
+    const outputIds = rules.inputsOfReplacement(await earlierAttempts(group, this.engine));
+    return outputIds?.map((outputId) => ({ outputId, amount: book.output(outputId)?.amount ?? 0n }));
+  }
+
   async #signFresh(ready: readonly PaymentRow[]): Promise<string | undefined> {
     const { engine } = this;
     const { book } = engine;
-    let queue = ready.filter(({ paymentId }) => !book.wasSigned(paymentId)).map((payment) => this.#queued(payment));
+    let waiting = ready.filter(({ paymentId }) => !book.wasSigned(paymentId)).map((payment) => this.#queued(payment));
+    let queue = waiting;
     let refused = false;
     for (;;) {
       const batch: Batch | undefined = composeBatch(queue, book, engine.ports.network, book.heldInputs());
@@ -113,7 +134,8 @@ export class Pump {
       // The ledger cannot build this: half of it, and in the end the one payment that is to blame.
       if (batch.payments.length === 1) {
         await this.doors.fail(first.payment.paymentId, prepared);
-        queue = queue.filter((queued) => queued !== first);
+        waiting = waiting.filter((queued) => queued !== first);
+        queue = waiting;
       } else {
         queue = batch.payments.slice(0, Math.ceil(batch.payments.length / 2));
       }

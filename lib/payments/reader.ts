@@ -110,13 +110,23 @@ export class Reader {
     const { engine } = this;
     const cursor = this.#cursor;
     if (cursor === undefined) return true;
-    const page = await engine.ask((ledger) => ledger.read(engine.ports.identity.address, cursor));
+    const page = this.#news(await engine.ask((ledger) => ledger.read(engine.ports.identity.address, cursor)));
     if (engine.closed) return true;
     if (page.received.length > 0 || page.spent.length > 0) await this.#save(page);
     else await this.#saveNowAndThen(page);
     this.#cursor = page.cursor;
     engine.ledgerTime = page.ledgerTime;
     return page.reached;
+  }
+
+  /** The page without what our own attempts have told already. */
+  #news(page: LedgerPage): LedgerPage {
+    const { book } = this.engine;
+    return {
+      ...page,
+      received: page.received.filter(({ outputId }) => !book.output(outputId)),
+      spent: page.spent.filter(({ outputId, by }) => book.output(outputId)?.spentBy !== by),
+    };
   }
 
   /** Outputs and cursor in one write: neither is ever known without the other. */

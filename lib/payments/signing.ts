@@ -111,7 +111,9 @@ function isStillRight(
   });
   if (!unspent) return false;
   if (!replaced) return payments.every(({ payment }) => !book.wasSigned(payment.paymentId));
-  const group = groupOf(replaced.paymentIds[0] ?? '', book);
+  const [first] = replaced.paymentIds;
+  if (first === undefined) return replaced.attempts.every((one) => book.attempt(one.transactionId)?.state === 'DEAD');
+  const group = groupOf(first, book);
   return (
     group.attempts.length === replaced.attempts.length &&
     group.attempts.every(({ state }) => state === 'DEAD') &&
