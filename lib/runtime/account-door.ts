@@ -13,6 +13,9 @@ import { ReceiptDesk } from './receipt-desk';
 import type { MachineEvent } from './runtime';
 import type { VaultHost } from './vault-host';
 
+/** So many events wait for a wallet to tell them. */
+const MOST_HELD = 100;
+
 type PaymentHandler = (payment: ReceivedPayment, redelivered: boolean) => void;
 
 /**
@@ -23,6 +26,8 @@ export class AccountDoor {
   readonly desk: ReceiptDesk;
   readonly #handlers = new Map<string, PaymentHandler>();
   readonly #eventListeners = new Set<(event: MachineEvent) => void>();
+  /** What no wallet was there to tell: an account that opens frozen says so before any node can listen. */
+  readonly #held: MachineEvent[] = [];
   readonly #waitingForVault = new Set<() => void>();
 
   constructor(
@@ -44,6 +49,8 @@ export class AccountDoor {
 
   onEvent(listener: (event: MachineEvent) => void): () => void {
     this.#eventListeners.add(listener);
+    // A moment later, so that all wallets of a deploy hear it.
+    if (this.#held.length > 0) setImmediate(() => this.#tellHeld());
     return () => this.#eventListeners.delete(listener);
   }
 
@@ -92,8 +99,19 @@ export class AccountDoor {
     }
   }
 
-  #announce(event: MachineEvent): void {
-    for (const listener of [...this.#eventListeners]) listener(event);
+  /** False when nobody heard it. Then it is told later, except a receipt: that is parked at the desk. */
+  #announce(event: MachineEvent): boolean {
+    const listeners = [...this.#eventListeners];
+    for (const listener of listeners) listener(event);
+    if (listeners.length === 0 && event.event !== 'receipt') {
+      this.#held.push(event);
+      if (this.#held.length > MOST_HELD) this.#held.shift();
+    }
+    return listeners.length > 0;
+  }
+
+  #tellHeld(): void {
+    for (const event of this.#held.splice(0)) this.#announce(event);
   }
 }
 

@@ -21,8 +21,7 @@ type RedeliveryListener = (report: PaymentReport & { readonly kind: 'confirmed' 
 /** What a machine node holds: opens its account as soon as the ledger is there, and again after the vault had to restart. */
 export class AccountMachine implements Machine {
   readonly #watchers = new Set<(state: MachineState) => void>();
-  readonly #eventListeners = new Set<(event: MachineEvent) => void>();
-  /** What hangs on the open account, redone whenever it is opened: redeliveries and listeners of nodes. */
+  /** What hangs on the open account, redone whenever it is opened: events, redeliveries, listeners of nodes. */
   readonly #attachments = new Set<(door: AccountDoor) => () => void>();
   readonly #detachers = new Map<(door: AccountDoor) => () => void, () => void>();
   readonly #stops: (() => void)[] = [];
@@ -37,7 +36,6 @@ export class AccountMachine implements Machine {
     private readonly ledger: SharedLedger,
     private readonly doors: MachineDoors,
   ) {
-    this.#attach((door) => door.onEvent((event) => this.#tell(event)));
     this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
   }
@@ -53,8 +51,7 @@ export class AccountMachine implements Machine {
   }
 
   onEvent(listener: (event: MachineEvent) => void): () => void {
-    this.#eventListeners.add(listener);
-    return () => this.#eventListeners.delete(listener);
+    return this.#attach((door) => door.onEvent(listener));
   }
 
   async pay(order: PaymentOrder, progress: (report: PaymentReport) => void, signal?: AbortSignal): Promise<Receipt> {
@@ -102,7 +99,6 @@ export class AccountMachine implements Machine {
     for (const detach of this.#detachers.values()) detach();
     this.#detachers.clear();
     this.#watchers.clear();
-    this.#eventListeners.clear();
     // Before the next deploy opens it, so that it may come with another policy. Opening may hang on a slow ledger, and
     // Node-RED does not wait for ever.
     if (this.#opened) await this.#release();
@@ -204,10 +200,6 @@ export class AccountMachine implements Machine {
       this.#retry = setTimeout(() => this.#open(), REOPEN_MS);
       this.#retry.unref();
     }
-  }
-
-  #tell(event: MachineEvent): void {
-    for (const listener of [...this.#eventListeners]) listener(event);
   }
 
   #set(state: MachineState): void {

@@ -12,14 +12,20 @@ interface Waiter {
   resolve(receipt: Receipt): void;
   reject(error: unknown): void;
   /** Reports that arrived while the vault had not yet answered whether this order is that payment. */
-  early: PaymentReport[] | undefined;
+  early: EarlyReport[] | undefined;
+}
+
+interface EarlyReport {
+  readonly report: PaymentReport;
+  /** Somebody else has it already: if this order turns out to be another payment, it is not told again. */
+  taken: boolean;
 }
 
 export interface ReceiptDeskDoors {
   /** The flow has the receipt: the vault need not report it again. */
   readonly reported: (paymentId: string) => void;
-  /** Nobody in the flow waits for this: the wallet's second output tells it. */
-  readonly announce: (event: MachineEvent) => void;
+  /** Nobody in the flow waits for this: the wallet's second output tells it. False: there is no wallet. */
+  readonly announce: (event: MachineEvent) => boolean;
   /** How long a node that asked may take to come back after flows have started. */
   readonly graceMs?: number;
 }
@@ -41,7 +47,8 @@ export class ReceiptDesk {
 
   /**
    * Waits for the outcome of a payment that is about to be asked for with `ask`.
-   * An aborted signal means that nobody is there any more: the promise never settles and the receipt is parked.
+   * An aborted signal means that nobody is there any more: the promise never settles and the receipt is parked; one that
+   * was aborted before means that nothing is asked for.
    */
   async pay(
     paymentId: string,
@@ -49,6 +56,7 @@ export class ReceiptDesk {
     progress: (report: PaymentReport) => void,
     signal?: AbortSignal,
   ): Promise<Receipt> {
+    if (signal?.aborted) return new Promise<Receipt>(() => {});
     let waiter: Waiter | undefined;
     const outcome = new Promise<Receipt>((resolve, reject) => {
       waiter = { paymentId, progress, signal, resolve, reject, early: [] };
@@ -65,13 +73,20 @@ export class ReceiptDesk {
         this.#forget(registered);
         return signal?.aborted ? outcome : accepted.receipt;
       }
-      for (const report of early) this.hear(report);
+      for (const known of early) {
+        known.taken = true;
+        this.#give([registered], known.report);
+      }
     } catch (error) {
       const early = registered.early ?? [];
       this.#forget(registered);
       if (signal?.aborted) return outcome;
       // They were another order's reports under the same id.
-      for (const report of early) if (report.kind === 'confirmed') this.hear(report);
+      for (const known of early) {
+        if (known.taken || known.report.kind !== 'confirmed') continue;
+        known.taken = true;
+        this.hear(known.report);
+      }
       throw error;
     }
     return outcome;
@@ -82,10 +97,12 @@ export class ReceiptDesk {
     const waiters = [...(this.#waiters.get(report.paymentId) ?? [])];
     const asking = waiters.filter((waiter) => waiter.early);
     const accepted = waiters.filter((waiter) => !waiter.early);
-    if (accepted.length === 0 && asking.length > 0) {
-      for (const waiter of asking) waiter.early?.push(report);
-      return;
-    }
+    const known = { report, taken: accepted.length > 0 };
+    for (const waiter of asking) waiter.early?.push(known);
+    if (accepted.length > 0 || asking.length === 0) this.#give(accepted, report);
+  }
+
+  #give(accepted: readonly Waiter[], report: PaymentReport): void {
     switch (report.kind) {
       case 'submitted':
       case 'unknown':
@@ -152,8 +169,10 @@ export class ReceiptDesk {
   #giveUpLater(report: ConfirmedReport): void {
     const timer = setTimeout(() => {
       this.#graceTimers.delete(timer);
-      if (!this.#parked.delete(report.paymentId)) return;
-      this.doors.announce({ event: 'receipt', receipt: report.receipt });
+      if (!this.#parked.has(report.paymentId)) return;
+      // Without a wallet it waits for a flow that wants it, here and in the journal.
+      if (!this.doors.announce({ event: 'receipt', receipt: report.receipt })) return;
+      this.#parked.delete(report.paymentId);
       this.#acknowledge(report.paymentId);
     }, this.doors.graceMs ?? GRACE_MS);
     timer.unref();

@@ -77,10 +77,11 @@ export default function iotaPay(RED: Api): void {
           link.status.show(PROGRESS[kind]);
           send([null, { ...copyOf(RED, message), payload: { paymentId, status: kind, transactionId } }]);
         };
-        const order = await orderFrom(message);
         const payment = new AbortController();
         open.add(payment);
         try {
+          // An expression may take a while: a node that closes meanwhile asks for nothing any more.
+          const order = await orderFrom(message);
           message.payload = await machine.pay(order, progress, payment.signal);
         } finally {
           open.delete(payment);

@@ -31,11 +31,11 @@ const accepted = (paymentId: string) => async () => ({ paymentId });
 
 describe('the receipt desk', () => {
   let reported: sinon.SinonSpy;
-  let announce: sinon.SinonSpy;
+  let announce: sinon.SinonStub;
   let desk: ReceiptDesk;
   const open = (graceMs = 10_000) => {
     reported = sinon.spy();
-    announce = sinon.spy();
+    announce = sinon.stub().returns(true);
     desk = new ReceiptDesk({ reported, announce, graceMs });
   };
   beforeEach(() => open());
@@ -159,6 +159,66 @@ describe('the receipt desk', () => {
     }
     await turn();
     sinon.assert.calledOnceWithExactly(reported, 'p');
+  });
+
+  it('keeps a receipt for which there is neither node nor wallet, here and in the journal', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      announce.returns(false);
+      desk.flowsStarted();
+      desk.hear(confirmed('p'));
+      clock.tick(60_000);
+      await turn();
+      sinon.assert.calledOnce(announce);
+      sinon.assert.notCalled(reported);
+      // The flow gets a wallet.
+      announce.returns(true);
+      desk.flowsStarted();
+      clock.tick(10_000);
+      await turn();
+      sinon.assert.calledTwice(announce);
+      sinon.assert.calledOnceWithExactly(reported, 'p');
+      // Told once, however often flows start.
+      desk.flowsStarted();
+      clock.tick(60_000);
+      sinon.assert.calledTwice(announce);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('asks for nothing when the node was gone before', async () => {
+    const gone = new AbortController();
+    gone.abort();
+    const ask = sinon.spy(accepted('p'));
+    const settled = sinon.spy();
+    void desk.pay('p', ask, sinon.spy(), gone.signal).then(settled, settled);
+    await turn();
+    sinon.assert.notCalled(ask);
+    // The receipt of somebody else's payment with that id is nobody's here.
+    desk.hear(confirmed('p'));
+    const redelivered = sinon.spy();
+    desk.onRedelivery('pay-node', redelivered);
+    sinon.assert.calledOnce(redelivered);
+    sinon.assert.notCalled(settled);
+  });
+
+  it('gives a confirmation also to a message whose answer it overtakes while another message has it already', async () => {
+    const first = desk.pay('p', accepted('p'), sinon.spy());
+    await turn();
+    let answer: (value: { paymentId: string }) => void = () => {};
+    let refuse: (error: Error) => void = () => {};
+    const joining = desk.pay('p', () => new Promise((resolve) => (answer = resolve)), sinon.spy());
+    const mismatching = desk.pay('p', () => new Promise((_, reject) => (refuse = reject)), sinon.spy());
+    const redelivered = sinon.spy();
+    desk.onRedelivery('pay-node', redelivered);
+    desk.hear(confirmed('p'));
+    assert.equal((await first).paymentId, 'p');
+    answer({ paymentId: 'p' });
+    assert.equal((await joining).paymentId, 'p');
+    refuse(new CodedError('PAYMENT_MISMATCH', 'default', 'another order'));
+    await assert.rejects(mismatching, (error) => isCodedError(error, 'PAYMENT_MISMATCH'));
+    sinon.assert.notCalled(redelivered);
   });
 
   it('tells the wallet what nobody waits for', () => {
