@@ -47,7 +47,8 @@ export class VaultService implements Vault {
   readonly #ledgers = new Map<string, RemoteLedger>();
   readonly #identities = new Map<string, OpenIdentity>();
   readonly #accounts = new Map<AccountId, OpenAccount>();
-  #lock: ProcessLock | undefined;
+  /** Shared by everyone who asks meanwhile: the lock is ours once, and a second try would meet the first. */
+  #lock: Promise<ProcessLock> | undefined;
   #keystore: MachineKeystore | undefined;
   /** Opening and closing accounts happens one after the other: two nodes may name the same key. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -103,7 +104,12 @@ export class VaultService implements Vault {
       const key = await this.#keyFor(opening);
       const settings = JSON.stringify([opening.policy ?? null, opening.contacts ?? null]);
       const accountId = `${network.networkId}/${key.did}`;
-      const open = this.#accounts.get(accountId);
+      let open = this.#accounts.get(accountId);
+      // A redeploy that reaches the network through another node: payments that are under way go on there.
+      if (open?.users === 0 && open.ledgerId !== opening.ledgerId) {
+        await this.#close(accountId, open);
+        open = undefined;
+      }
       if (open) {
         key.wipe();
         this.#join(open, opening, settings);
@@ -160,13 +166,17 @@ export class VaultService implements Vault {
       for (const [accountId, open] of this.#accounts) await this.#close(accountId, open);
       for (const ledger of this.#ledgers.values()) ledger.close();
       this.#ledgers.clear();
-      await this.#lock?.release();
+      await (await this.#lock?.catch(() => undefined))?.release();
     });
   }
 
   async #openKeystore(): Promise<MachineKeystore> {
     if (this.#closed) throw new CodedError('CONFIG_INVALID', 'shutting-down', 'Node-RED is stopping');
-    this.#lock ??= await acquireProcessLock(this.directory);
+    this.#lock ??= acquireProcessLock(this.directory).catch((error: unknown) => {
+      this.#lock = undefined; // its holder may end
+      throw error;
+    });
+    await this.#lock;
     this.#keystore ??= openKeystore({ directory: this.directory });
     return this.#keystore;
   }
@@ -257,11 +267,11 @@ export class VaultService implements Vault {
   #closeWhenSettled(accountId: AccountId, open: OpenAccount): void {
     clearTimeout(open.releaseTimer);
     open.releaseTimer = setTimeout(() => {
-      void this.#inTurn(async () => {
+      this.#inTurn(async () => {
         if (open.users > 0 || this.#accounts.get(accountId) !== open) return;
         if (!open.account.unsettled) await this.#close(accountId, open);
         else this.#closeWhenSettled(accountId, open);
-      });
+      }).catch(() => {}); // a journal that failed on closing is told by whoever opens it next
     }, RELEASE_GRACE_MS);
     open.releaseTimer.unref();
   }

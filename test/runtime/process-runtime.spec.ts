@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createRelay, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
@@ -166,6 +167,58 @@ describe('the runtime, with its real threads', function () {
       },
     );
     assert.deepEqual([report.receipt.paymentId, report.redelivered, report.origin.topic], ['orphan', true, 'gate']);
+  });
+
+  it('goes on over another node of the same network after a redeploy, with what was under way', async () => {
+    const sandbox = openLedger();
+    await until<LedgerState>(sandbox, ({ phase }) => phase === 'up');
+    const payee = openMachine(sandbox, 'payee');
+    const to = await funded(payee);
+    const sockets = new Set<Socket>();
+    const relay = createRelay((socket) => {
+      const onward = connect(port, '127.0.0.1');
+      for (const end of [socket, onward]) {
+        sockets.add(end);
+        end.on('error', () => {}).on('close', () => sockets.delete(end));
+      }
+      socket.pipe(onward).pipe(socket);
+    }).listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    const over = (nodePort: number) =>
+      bundle()
+        .runtimeOf(red())
+        .openLedger({
+          nodeId: 'ledger',
+          network: 'tangle',
+          url: `http://127.0.0.1:${nodePort}`,
+          faucetUrl: `http://127.0.0.1:${nodePort}/api/enqueue`,
+        });
+    const ledger = over((relay.address() as { port: number }).port);
+    const payer = openMachine(ledger, 'payer');
+    await funded(payer);
+    const gone = new AbortController();
+    const submitted = new Promise<void>((found) => {
+      void payer.pay(
+        { to, amount: '1 IOTA', paymentId: 'moved', origin: { nodeId: 'pay-node' } },
+        () => found(),
+        gone.signal,
+      );
+    });
+    await submitted;
+    // The node is gone for good; its owner names another one and deploys.
+    relay.close();
+    for (const socket of sockets) socket.destroy();
+    gone.abort();
+    await payer.close();
+    await ledger.close();
+    const next = openMachine(over(port), 'payer');
+    const receipt = await new Promise<Receipt>((found) => {
+      next.onRedelivery('pay-node', (report) => found(report.receipt));
+    });
+    assert.equal(receipt.paymentId, 'moved');
+    assert.equal((await pay(next, to, 'later')).status, 'confirmed');
+    const sent = (await payee.history({ limit: 10 })).filter(({ kind }) => kind === 'received').map((e) => e.reference);
+    assert.equal(sent.filter((reference) => reference === 'later').length, 1);
   });
 
   it('joins a sandbox that holds the port already, and refuses anything else there', async () => {
