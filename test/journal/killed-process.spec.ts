@@ -33,11 +33,11 @@ describe('a process that writes a journal and is killed', () => {
     directory.remove();
   });
 
-  /** Runs until it is killed: by itself, or by us so many milliseconds after it has opened the journal. */
+  /** Runs until it is killed: by itself, or by us, moments after it has acknowledged so many writes. */
   async function run(
     file: string,
     killAt: number,
-    killAfter?: () => number,
+    killAfter?: number,
   ): Promise<{ acknowledged: number; changes: number }> {
     const child = spawn(process.execPath, [program, file], {
       env: { ...process.env, KILL_AT: String(killAt) },
@@ -50,8 +50,10 @@ describe('a process that writes a journal and is killed', () => {
       complaint += data;
     });
     child.stdout.on('data', (data) => {
-      if (output === '' && killAfter) setTimeout(() => child.kill('SIGKILL'), killAfter());
       output += data;
+      if (killAfter === undefined || output.split('\n').length - 1 < killAfter) return;
+      // Not at the same point of its loop each time.
+      setTimeout(() => child.kill('SIGKILL'), Math.random() * 5);
     });
     await new Promise((resolve) => child.once('close', resolve));
     children.delete(child);
@@ -68,7 +70,7 @@ describe('a process that writes a journal and is killed', () => {
     let acknowledged = 0;
     for (let kill = 0; kill < KILLS; kill += 1) {
       const before = acknowledged;
-      acknowledged = Math.max(acknowledged, (await run(file, 0, () => Math.random() * 40)).acknowledged);
+      acknowledged = Math.max(acknowledged, (await run(file, 0, 1 + Math.floor(Math.random() * 20))).acknowledged);
       // Every tenth time a look from outside; the next child verifies the others, and would complain.
       if (kill % 10 !== 9) continue;
       const journal = openJournal({ file, projections: [accounts], sealEvery: 50 });
