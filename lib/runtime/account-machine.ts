@@ -20,6 +20,8 @@ type RedeliveryListener = (report: PaymentReport & { readonly kind: 'confirmed' 
 
 /** What a machine node holds: opens its account as soon as the ledger is there, and again after the vault had to restart. */
 export class AccountMachine implements Machine {
+  /** Holds a passphrase: not to be seen by whoever looks at the node. */
+  readonly #configuration: MachineConfiguration;
   readonly #watchers = new Set<(state: MachineState) => void>();
   /** What hangs on the open account, redone whenever it is opened: events, redeliveries, listeners of nodes. */
   readonly #attachments = new Set<(door: AccountDoor) => () => void>();
@@ -32,10 +34,11 @@ export class AccountMachine implements Machine {
   #closed = false;
 
   constructor(
-    private readonly configuration: MachineConfiguration,
+    configuration: MachineConfiguration,
     private readonly ledger: SharedLedger,
     private readonly doors: MachineDoors,
   ) {
+    this.#configuration = configuration;
     this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
   }
@@ -171,7 +174,7 @@ export class AccountMachine implements Machine {
   }
 
   async #openOnce(): Promise<void> {
-    const { key, accountIndex, policy, contacts, machinePassphrase } = this.configuration;
+    const { key, accountIndex, policy, contacts, machinePassphrase } = this.#configuration;
     try {
       const account = await this.doors.vaultHost.vault.openAccount({
         key,

@@ -24,6 +24,8 @@ interface LedgerUse {
 /** The ledgers and machines of one user directory in this process. Starts threads only when the first ledger is used. */
 export class ProcessRuntime implements Runtime {
   readonly #ledgers = new Map<string, LedgerUse>();
+  /** Ledgers that are letting go of their port. */
+  readonly #closing = new Map<string, Promise<void>>();
   readonly #doors = new Map<string, AccountDoor>();
   readonly #connections = new WeakMap<LedgerConnection, SharedLedger>();
   #vaultHost: VaultHost | undefined;
@@ -54,9 +56,12 @@ export class ProcessRuntime implements Runtime {
         workerDirectory: this.workerDirectory,
         dataDirectory: this.dataDirectory,
         vaultHost: this.#vault(),
+        free: this.#closing.get(plan.shareKey) ?? Promise.resolve(),
       };
       use = { ledger: new SharedLedger(plan, doors), users: 0, releaseTimer: undefined };
       this.#ledgers.set(plan.shareKey, use);
+    } else if (use.users === 0) {
+      use.ledger.replan(plan);
     }
     return this.#connection(use);
   }
@@ -85,7 +90,7 @@ export class ProcessRuntime implements Runtime {
     for (const { releaseTimer } of ledgers) clearTimeout(releaseTimer);
     await this.#vaultHost?.close();
     this.#vaultHost = undefined;
-    await Promise.all(ledgers.map(({ ledger }) => ledger.close()));
+    await Promise.all([...this.#closing.values(), ...ledgers.map(({ ledger }) => ledger.close())]);
   }
 
   #vault(): VaultHost {
@@ -153,9 +158,14 @@ export class ProcessRuntime implements Runtime {
       return;
     }
     this.#ledgers.delete(ledger.ledgerId);
-    await ledger.close();
-    await this.#vault()
+    // At once: whoever opens it again while it closes attaches a port of its own under the same name.
+    const detached = this.#vault()
       .vault.detachLedger(ledger.ledgerId)
       .catch(() => {});
+    const closed = Promise.all([detached, ledger.close()]).then(() => {
+      if (this.#closing.get(ledger.ledgerId) === closed) this.#closing.delete(ledger.ledgerId);
+    });
+    this.#closing.set(ledger.ledgerId, closed);
+    await closed;
   }
 }

@@ -100,7 +100,10 @@ type Answer =
 
 function firstAnswer(worker: Worker): Promise<Answer> {
   return new Promise((resolve) => {
-    worker.once('message', (answer: Answer) => resolve(answer));
+    // It may also tell warnings, before or after.
+    worker.on('message', (answer: Answer | { readonly warning: string }) => {
+      if (!('warning' in answer)) resolve(answer);
+    });
     worker.once('error', (error: Error) => resolve({ error: { message: error.message } }));
     worker.once('exit', (code) => resolve({ error: { message: `it stopped with code ${code}` } }));
   });

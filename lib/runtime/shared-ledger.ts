@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CodedError, isCodedError } from '../errors';
-import { type LedgerSignal, RemoteLedger, SupervisedLedger } from '../ledger';
+import { type LedgerSignal, type NetworkInfo, RemoteLedger, SupervisedLedger } from '../ledger';
 import type { LedgerPlan } from './ledger-configuration';
 import type { LedgerState } from './runtime';
 import { type RunningSandbox, startSandbox } from './sandbox-host';
@@ -14,32 +14,38 @@ export interface SharedLedgerDoors {
   /** `<userDir>/machine-economy` */
   readonly dataDirectory: string;
   readonly vaultHost: VaultHost;
+  /** The predecessor with the same key has let go of its port. */
+  readonly free: Promise<void>;
 }
 
 /** One ledger of this process, whatever number of nodes use it: its sandbox (if it is one), its worker, its state. */
 export class SharedLedger {
   readonly #watchers = new Set<(state: LedgerState) => void>();
   readonly #remote = new RemoteLedger();
+  #plan: LedgerPlan;
   #state: LedgerState = { phase: 'starting' };
+  #starting: Promise<void>;
   #sandbox: RunningSandbox | undefined;
   #supervised: SupervisedLedger | undefined;
+  #workerData: Record<string, string> = {};
   #stops: (() => void)[] = [];
   #disconnectVault = () => {};
   #restart: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(
-    readonly plan: LedgerPlan,
+    plan: LedgerPlan,
     private readonly doors: SharedLedgerDoors,
   ) {
+    this.#plan = plan;
     this.#stops.push(this.#remote.onSignal((signal) => this.#hear(signal)));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#connectVault()));
-    void this.#start();
+    this.#starting = doors.free.then(() => this.#start());
   }
 
   /** Under this name the vault knows the ledger. */
   get ledgerId(): string {
-    return this.plan.shareKey;
+    return this.#plan.shareKey;
   }
 
   get state(): LedgerState {
@@ -52,6 +58,20 @@ export class SharedLedger {
     return () => this.#watchers.delete(listener);
   }
 
+  /** A redeploy may give a sandbox another device broker; everybody finds the ledger again on its port. */
+  replan(plan: LedgerPlan): void {
+    const before = this.#plan;
+    if (plan.kind !== 'sandbox-tangle' || before.kind !== 'sandbox-tangle') return;
+    if (plan.deviceBrokerPort === before.deviceBrokerPort) return;
+    this.#plan = plan;
+    this.#starting = this.#starting.then(async () => {
+      clearTimeout(this.#restart);
+      await this.#sandbox?.close();
+      this.#sandbox = undefined;
+      await this.#start();
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restart);
@@ -60,12 +80,21 @@ export class SharedLedger {
     this.#remote.close();
     this.#watchers.clear();
     await this.#supervised?.close();
+    await this.#starting;
     await this.#sandbox?.close();
   }
 
+  #startIn(milliseconds: number): void {
+    this.#restart = setTimeout(() => {
+      this.#starting = this.#starting.then(() => this.#start());
+    }, milliseconds);
+    this.#restart.unref();
+  }
+
   async #start(): Promise<void> {
+    if (this.#closed) return;
     try {
-      const { plan } = this;
+      const plan = this.#plan;
       if (plan.kind === 'sandbox-tangle') {
         const sandbox = await startSandbox(join(this.doors.workerDirectory, 'sandbox-worker.js'), {
           port: plan.port,
@@ -78,10 +107,7 @@ export class SharedLedger {
         }
         this.#sandbox = sandbox;
         // Our client finds it again by itself: it comes back on the same port with the same data.
-        sandbox.onExit(() => {
-          this.#restart = setTimeout(() => void this.#start(), SANDBOX_RESTART_MS);
-          this.#restart.unref();
-        });
+        sandbox.onExit(() => this.#startIn(SANDBOX_RESTART_MS));
         this.#supervise({ url: sandbox.url, mqttUrl: sandbox.mqttUrl, faucetUrl: sandbox.faucetUrl });
         return;
       }
@@ -102,17 +128,20 @@ export class SharedLedger {
       });
       // The port may become free: another program, or a Node-RED that is still stopping.
       if (this.#closed) return;
-      this.#restart = setTimeout(() => void this.#start(), SANDBOX_RESTART_MS * 5);
-      this.#restart.unref();
+      this.#startIn(SANDBOX_RESTART_MS * 5);
     }
   }
 
   #supervise(options: Readonly<Record<string, string | undefined>>): void {
-    if (this.#supervised) return;
-    const workerData = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    if (this.#supervised) {
+      // What a person should know of the sandbox may have changed.
+      if (this.#state.phase === 'up') this.#up(this.#state.network);
+      return;
+    }
+    for (const [name, value] of Object.entries(options)) if (value !== undefined) this.#workerData[name] = value;
     this.#supervised = new SupervisedLedger({
       workerPath: join(this.doors.workerDirectory, 'stardust-worker.js'),
-      workerData,
+      workerData: this.#workerData,
     });
     this.#supervised.connect((port) => {
       port.unref();
@@ -135,16 +164,18 @@ export class SharedLedger {
 
   #hear(signal: LedgerSignal): void {
     if (signal.kind === 'up') {
-      const warning = this.#sandbox?.warning;
-      this.#set({
-        phase: 'up',
-        network: signal.network,
-        url: this.plan.kind === 'tangle' ? this.plan.url : (this.#sandbox?.url ?? ''),
-        ...(warning && { warning }),
-      });
+      // Accounts are open on this network: a worker that is started again must not take another one for it.
+      this.#workerData.expectedNetworkId = signal.network.networkId;
+      this.#up(signal.network);
     } else if (signal.kind === 'down') {
       this.#set({ phase: 'down', error: new CodedError(signal.code, 'default', signal.message) });
     }
+  }
+
+  #up(network: NetworkInfo): void {
+    const warning = this.#sandbox?.warning;
+    const url = this.#plan.kind === 'tangle' ? this.#plan.url : (this.#sandbox?.url ?? '');
+    this.#set({ phase: 'up', network, url, ...(warning && { warning }) });
   }
 
   #set(state: LedgerState): void {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createServer as createRelay, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createRelay, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { inspect } from 'node:util';
 import type { Worker } from 'node:worker_threads';
+import sinon from 'sinon';
 import type { CodedError } from '../../lib/errors';
 import type { Receipt, ReceivedPayment } from '../../lib/payments';
 import type { LedgerConnection, LedgerState, Machine, MachineConfiguration, MachineState } from '../../lib/runtime';
@@ -33,8 +35,8 @@ describe('the runtime, with its real threads', function () {
   const fileOf = (worker: Worker) => files.get(worker) ?? '';
 
   const red = () => ({ settings: { userDir }, events: new EventEmitter() });
-  const openLedger = (RED = red()) =>
-    bundle().runtimeOf(RED).openLedger({ nodeId: 'ledger', network: 'sandbox-tangle', port, deviceBrokerPort: 0 });
+  const openLedger = (RED = red(), deviceBrokerPort = 0) =>
+    bundle().runtimeOf(RED).openLedger({ nodeId: 'ledger', network: 'sandbox-tangle', port, deviceBrokerPort });
   const openMachine = (ledger: LedgerConnection, key: string, more: Partial<MachineConfiguration> = {}) =>
     bundle()
       .runtimeOf(red())
@@ -174,6 +176,13 @@ describe('the runtime, with its real threads', function () {
     await until<LedgerState>(sandbox, ({ phase }) => phase === 'up');
     const payee = openMachine(sandbox, 'payee');
     const to = await funded(payee);
+    const received = new Promise<(string | null)[]>((found) => {
+      const references: (string | null)[] = [];
+      void payee.listen({ listenerId: 'listen-node', from: 'beginning' }, ({ reference }) => {
+        if (reference === 'moved' || reference === 'later') references.push(reference);
+        if (reference === 'later') found(references);
+      });
+    });
     const sockets = new Set<Socket>();
     const relay = createRelay((socket) => {
       const onward = connect(port, '127.0.0.1');
@@ -193,13 +202,13 @@ describe('the runtime, with its real threads', function () {
           url: `http://127.0.0.1:${nodePort}`,
           faucetUrl: `http://127.0.0.1:${nodePort}/api/enqueue`,
         });
-    const ledger = over((relay.address() as { port: number }).port);
+    const ledger = over((relay.address() as AddressInfo).port);
     const payer = openMachine(ledger, 'payer');
     await funded(payer);
     const gone = new AbortController();
     const submitted = new Promise<void>((found) => {
       void payer.pay(
-        { to, amount: '1 IOTA', paymentId: 'moved', origin: { nodeId: 'pay-node' } },
+        { to, amount: '1 IOTA', reference: 'moved', paymentId: 'moved', origin: { nodeId: 'pay-node' } },
         () => found(),
         gone.signal,
       );
@@ -217,8 +226,57 @@ describe('the runtime, with its real threads', function () {
     });
     assert.equal(receipt.paymentId, 'moved');
     assert.equal((await pay(next, to, 'later')).status, 'confirmed');
-    const sent = (await payee.history({ limit: 10 })).filter(({ kind }) => kind === 'received').map((e) => e.reference);
-    assert.equal(sent.filter((reference) => reference === 'later').length, 1);
+    assert.deepEqual(await received, ['moved', 'later']);
+  });
+
+  it('starts the device broker on another port after a redeploy', async () => {
+    const stranger = createRelay().listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const ledger = openLedger(red(), (stranger.address() as AddressInfo).port);
+    const machine = openMachine(ledger, 'payer');
+    await funded(machine);
+    assert.equal(ledger.state.phase === 'up' && ledger.state.warning?.detail, 'device-broker-port');
+    await machine.close();
+    await ledger.close();
+    const [free] = (await freePorts(1)) as [number];
+    const next = openLedger(red(), free);
+    await until<LedgerState>(next, (state) => state.phase === 'up' && !state.warning);
+    const device = connect(free, '127.0.0.1');
+    await once(device, 'connect');
+    device.destroy();
+    stranger.close();
+    // The ledger is the same one, with the same money.
+    const again = openMachine(next, 'payer');
+    await funded(again);
+    assert.equal((await again.history({ limit: 10 })).length, 1);
+  });
+
+  it('opens a ledger again that is just being given up', async () => {
+    const soon = sinon
+      .stub(global, 'setTimeout')
+      .callsFake(((run: () => void, delay?: number) =>
+        soon.wrappedMethod(run, delay === 15_000 ? 1 : delay)) as typeof setTimeout);
+    try {
+      const ledger = openLedger();
+      await until<LedgerState>(ledger, ({ phase }) => phase === 'up');
+      // In the order in which the runtime starts them: vault, sandbox, ledger. This one is busy and hears nothing.
+      const givenUp = new Promise<void>((found) => {
+        (workers[2] as Worker).postMessage = () => found();
+      });
+      await ledger.close();
+      await givenUp;
+    } finally {
+      soon.restore();
+    }
+    const again = openLedger();
+    const machine = openMachine(again, 'payer');
+    await funded(machine);
+  });
+
+  it('shows no passphrase to whoever looks at a machine', async () => {
+    const machine = openMachine(openLedger(), 'payer', { machinePassphrase: 'canary-passphrase' });
+    await funded(machine);
+    assert.doesNotMatch(inspect(machine, { depth: 12, showHidden: true }), /canary/);
   });
 
   it('joins a sandbox that holds the port already, and refuses anything else there', async () => {
@@ -236,7 +294,7 @@ describe('the runtime, with its real threads', function () {
 
     const stranger = createServer((_, response) => response.end('{"name":"HORNET"}')).listen(0, '127.0.0.1');
     await once(stranger, 'listening');
-    port = (stranger.address() as { port: number }).port;
+    port = (stranger.address() as AddressInfo).port;
     const refused = await until<LedgerState>(openLedger(), ({ phase }) => phase === 'down');
     assert.ok(
       refused.phase === 'down' && refused.error.code === 'CONFIG_INVALID' && refused.error.detail === 'port-taken',
