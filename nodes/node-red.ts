@@ -39,3 +39,8 @@ export function registerWithSecrets<T extends Node, C extends NodeDef>(
   const credentials = Object.fromEntries(secrets.map((name) => [name, { type: 'password' as const }]));
   RED.nodes.registerType(type, make as unknown as (this: Node, config: NodeDef) => void, { credentials });
 }
+
+/** Whoever inspects or copies the node does not get its secrets with it. */
+export function hideSecrets(node: Node): void {
+  Object.defineProperty(node, 'credentials', { enumerable: false, writable: true, configurable: true });
+}

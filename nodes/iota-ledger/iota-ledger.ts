@@ -9,7 +9,7 @@ import {
 import { answer, optionalTextOf, problemOf, smallJson, textOf } from '../admin';
 import { configInvalid, sentence } from '../failure';
 import type { LedgerNode } from '../ledger-node';
-import { type Api, credentialsOf, type NodeDef, registerWithSecrets, runningNode } from '../node-red';
+import { type Api, credentialsOf, hideSecrets, type NodeDef, registerWithSecrets, runningNode } from '../node-red';
 import { addUser, removeUser, type Users } from '../users';
 
 interface LedgerConfig extends NodeDef {
@@ -42,6 +42,7 @@ const STORED = '__PWRD__';
 export default function iotaLedger(RED: Api): void {
   function LedgerNodeType(this: ThisLedger, config: LedgerConfig): void {
     RED.nodes.createNode(this, config);
+    hideSecrets(this);
     this.users = {};
     this.addresses = addressesOf(config);
     this.addUser = (node) => addUser(this.users, node);

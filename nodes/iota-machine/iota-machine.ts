@@ -3,7 +3,7 @@ import { type LedgerConnection, type MachineConfiguration, runtimeOf } from '../
 import { configInvalid, failure } from '../failure';
 import type { LedgerNode } from '../ledger-node';
 import type { MachineNode } from '../machine-link';
-import { type Api, type NodeDef, registerWithSecrets, runningNode } from '../node-red';
+import { type Api, hideSecrets, type NodeDef, registerWithSecrets, runningNode } from '../node-red';
 import { addUser, removeUser, type Users } from '../users';
 import { serveMachineDialog } from './dialog';
 
@@ -25,6 +25,7 @@ interface ThisMachine extends MachineNode {
 export default function iotaMachine(RED: Api): void {
   function MachineNodeType(this: ThisMachine, config: MachineConfig): void {
     RED.nodes.createNode(this, config);
+    hideSecrets(this);
     this.users = {};
     this.addUser = (node) => addUser(this.users, node);
     this.removeUser = (node) => removeUser(this.users, node);

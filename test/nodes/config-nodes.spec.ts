@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { CodedError } from '../../lib/errors';
 import { ADDRESS, DID, type FakeMachine, UNREACHABLE, WORDS } from './fake-runtime';
 import { deploy, fake, helper, LEDGER, MACHINE, nextMessage, sink, start, stop, TAB } from './palette';
@@ -31,6 +32,20 @@ describe('a ledger node', () => {
       faucetUrl: 'https://faucet.example/api/enqueue',
       ledgerAuthToken: 'secret',
     });
+  });
+
+  it('shows its secrets to nobody who looks at a node', async () => {
+    const secrets = {
+      ledger: { ledgerAuthToken: 'canary-token' },
+      machine: { machinePassphrase: 'canary-passphrase' },
+    };
+    await start([TAB, LEDGER, MACHINE], secrets);
+    // What they hand to the runtime is the runtime's to keep: the fake one keeps it in the open.
+    assert.equal(machine().configuration.machinePassphrase, 'canary-passphrase');
+    for (const id of ['ledger', 'machine']) {
+      const { account: _, ...node } = helper.getNode(id) as object as { account?: unknown };
+      assert.doesNotMatch(inspect(node, { depth: 3 }), /canary/, id);
+    }
   });
 
   it('costs nothing until a machine needs it, and serves all that do', async () => {
