@@ -102,6 +102,49 @@ describe('a payment', () => {
     assert.deepEqual(await stage.pay(), { paymentId: 'p1' });
   });
 
+  it('does not count as reserved any more once its change is there', async () => {
+    stage = await Stage.open();
+    await stage.pay();
+    await stage.pass(200);
+    stage.intercept = (method) => (method === 'outcome' ? UNREACHABLE : undefined);
+    await stage.milestone();
+    assert.equal(stage.stateOf('p1'), 'IN_FLIGHT');
+    const { total, reserved, available } = stage.account.balance();
+    assert.deepEqual([total, reserved, available], ['900', '0', '900']);
+  });
+
+  it('is not signed when the ledger adapter has built something else', async () => {
+    stage = await Stage.open();
+    const wrong = {
+      essence: Buffer.from('{"inputs":[],"outputs":[]}'),
+      signingHash: Buffer.alloc(32),
+      inputs: [],
+      change: [],
+      fee: 0n,
+    };
+    stage.intercept = (method) => (method === 'prepare' ? wrong : undefined);
+    await stage.pay();
+    await stage.pass(10_000);
+    assert.deepEqual(stage.journalled('attempt.signed'), []);
+    assert.deepEqual(new Set(stage.events().map(({ event }) => event)), new Set(['trouble']));
+  });
+
+  it('is not signed by an account that was closed, or that froze, in the middle of it', async () => {
+    stage = await Stage.open();
+    stage.intercept = (method) => {
+      if (method === 'seal') void stage.account.close();
+      return undefined;
+    };
+    await stage.pay();
+    await stage.pass(10_000);
+    assert.deepEqual(stage.journalled('attempt.signed'), []);
+    stage.intercept = () => undefined;
+    await stage.crash();
+    await stage.pass(1_000);
+    await stage.milestone();
+    assert.equal(stage.reports('confirmed').length, 1, 'and is resumed at the next start');
+  });
+
   it('shows in the history, newest first', async () => {
     stage = await Stage.open();
     await stage.pay();
@@ -233,6 +276,33 @@ describe('a payment while the ledger is out of reach', () => {
     await stage.pass(500);
     await stage.milestone();
     assert.equal(stage.reports('confirmed').length, 1);
+  });
+
+  it('gives back the budget that it had reserved, and only that', async () => {
+    stage = await Stage.open({ policy: { payees: ['*'], budgets: [{ amount: '250', window: '24h' }] } });
+    stage.intercept = (method) => (method === 'minimumAmounts' ? undefined : UNREACHABLE);
+    stage.account.ledgerDown(UNREACHABLE);
+    await stage.pay();
+    await stage.pass(30_000);
+    await stage.pay({ paymentId: 'p2' });
+    await stage.refuses({ paymentId: 'p3' }, 'POLICY_BUDGET');
+    await stage.pass(31_000);
+    assert.deepEqual([stage.stateOf('p1'), stage.stateOf('p2')], ['FAILED', 'READY']);
+    await stage.pay({ paymentId: 'p3' });
+    await stage.refuses({ paymentId: 'p4' }, 'POLICY_BUDGET');
+  });
+
+  it('has as long again when it is asked for again', async () => {
+    stage = await Stage.open();
+    stage.intercept = (method) => (method === 'minimumAmounts' ? undefined : UNREACHABLE);
+    stage.account.ledgerDown(UNREACHABLE);
+    await stage.pay();
+    await stage.pass(61_000);
+    await stage.pay();
+    await stage.pass(55_000);
+    assert.equal(stage.reports('failed').length, 1);
+    await stage.pass(10_000);
+    assert.equal(stage.reports('failed').length, 2);
   });
 
   it('goes out as soon as the ledger is back', async () => {

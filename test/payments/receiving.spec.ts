@@ -86,6 +86,22 @@ describe('a machine that is paid', () => {
     assert.deepEqual(stage.heard()[2]?.payment, stage.heard()[1]?.payment);
   });
 
+  it('does not hear of what is not on the disk yet', async () => {
+    stage = await Stage.open();
+    await listen('now');
+    stage.account.stopListening('l1');
+    arrives(5n);
+    await stage.milestone();
+    stage.commitDelay = 10_000;
+    arrives(6n);
+    await stage.milestone();
+    await listen('now');
+    assert.equal(stage.journal.sql.all('SELECT * FROM received_payments').length, 2);
+    assert.deepEqual(amounts(), ['5']);
+    await stage.pass(10_000);
+    assert.deepEqual(amounts(), ['5', '6']);
+  });
+
   it('hears of what came while it was switched off', async () => {
     stage = await Stage.open();
     await listen('now');

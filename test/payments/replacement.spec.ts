@@ -81,6 +81,20 @@ describe('a payment whose transaction has expired', () => {
     assert.deepEqual(stage.reports('failed'), []);
   });
 
+  it('keeps its inputs from others until it is settled', async () => {
+    stage = await Stage.open({ ...EXPIRING, funds: [1_000n, 900n] });
+    stage.intercept = lost;
+    await stage.pay();
+    await stage.pass(500);
+    stage.intercept = (method) => (method === 'spends' ? [{ state: 'unknown' }] : lost(method));
+    await untilExpired(stage);
+    await stage.pay({ paymentId: 'p2' });
+    await stage.pass(60_000);
+    const [first, second] = stage.journalled('attempt.signed') as { inputs: string[] }[];
+    assert.ok(first && second);
+    assert.ok(!second.inputs.some((input) => first.inputs.includes(input)));
+  });
+
   it('never fails, however long the ledger is away: it was signed once', async () => {
     stage = await Stage.open(EXPIRING);
     stage.intercept = lost;
@@ -110,6 +124,39 @@ describe('a node that calls a transaction dead that is not', () => {
     assert.equal(stage.reports('confirmed').length, 1);
     assert.equal(stage.fundsOf(stage.address('payee')), 100n);
     assert.deepEqual(stage.journalled('account.frozen'), []);
+  });
+});
+
+describe('a merge of outputs that a node called dead', () => {
+  it('is made again before anything else takes its inputs: it may still be executed', async () => {
+    const stage = await Stage.open({ funds: Array.from({ length: 20 }, () => 10n), network: { maxInputs: 4 } });
+    stage.intercept = (method) =>
+      method === 'outcome' ? { state: 'dead', height: 9, conflictingId: null, reason: 'lie', node: 'liar' } : undefined;
+    await stage.pay({ amount: '60' });
+    await stage.pass(1_500);
+    const signed = () =>
+      stage.journalled('attempt.signed') as { transactionId: string; inputs: string[]; payments: string[] }[];
+    assert.deepEqual(signed()[0]?.payments, []);
+    assert.ok(stage.journalled('attempt.dead').length > 0);
+    // Something larger arrives meanwhile, which a transaction made from scratch would rather spend.
+    const { truth, timeline, self } = stage;
+    truth.advance(
+      timeline.now(),
+      () => false,
+      () => false,
+    );
+    truth.mint(self, 15n);
+    stage.account.wake(truth.height);
+    await stage.pass(1_500);
+    stage.intercept = () => undefined;
+    for (let count = 0; count < 10; count += 1) await stage.milestone();
+    await stage.pass(30_000);
+    for (let count = 0; count < 10; count += 1) await stage.milestone();
+    assert.equal(stage.reports('confirmed').length, 1);
+    const [merge] = signed();
+    const others = signed().filter(({ transactionId }) => transactionId !== merge?.transactionId);
+    assert.ok(others.every(({ inputs }) => !inputs.some((input) => merge?.inputs.includes(input))));
+    stage.dispose();
   });
 });
 

@@ -47,6 +47,8 @@ export class Stage {
   policy: unknown;
   contacts: unknown;
   clockError = 0;
+  /** Milliseconds until what was written is on the disk. */
+  commitDelay = 1;
   faults: NodeFaults = HONEST;
   /** Makes a call of the node fail, or answer something else. */
   intercept: (method: string, parameters: readonly unknown[]) => unknown = () => undefined;
@@ -107,7 +109,7 @@ export class Stage {
       memory: this.disk,
       projections: [book],
       now: () => timeline.now(),
-      schedule: (commit) => void after(1, commit),
+      schedule: (commit) => void after(this.commitDelay, commit),
     });
     const pass = (milliseconds: number) => new Promise<void>((resolve) => after(milliseconds, resolve));
     const node = new SimulatedNode({
