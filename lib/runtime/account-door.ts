@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isCodedError } from '../errors';
+import { CodedError, isCodedError } from '../errors';
 import {
   type AcceptedPayment,
   newPaymentId,
@@ -44,7 +44,9 @@ export class AccountDoor {
 
   pay(order: PaymentOrder, progress: (report: PaymentReport) => void, signal?: AbortSignal): Promise<Receipt> {
     const named = isAbsent(order.paymentId) ? { ...order, paymentId: newPaymentId(Date.now(), randomBytes) } : order;
-    return this.desk.pay(String(named.paymentId), () => this.#ask(named), progress, signal);
+    // What is no id is refused by the vault, under whatever name.
+    const name = typeof named.paymentId === 'object' ? '' : String(named.paymentId);
+    return this.desk.pay(name, () => this.#ask(named), progress, signal);
   }
 
   onEvent(listener: (event: MachineEvent) => void): () => void {
@@ -78,6 +80,7 @@ export class AccountDoor {
       try {
         return await this.host.vault.pay(this.accountId, order);
       } catch (error) {
+        if (error instanceof DOMException && error.name === 'DataCloneError') throw notPlain(error);
         if (!isCodedError(error) || error.detail !== 'vault-restarting') throw error;
         await new Promise<void>((reopened) => this.#waitingForVault.add(reopened));
       }
@@ -117,4 +120,9 @@ export class AccountDoor {
 
 function isAbsent(paymentId: unknown): boolean {
   return paymentId === undefined || paymentId === null || paymentId === '';
+}
+
+/** Flows may put anything into a message, also functions and sockets. */
+function notPlain(cause: unknown): CodedError {
+  return new CodedError('CONFIG_INVALID', 'order', 'a value of the payment is not plain data', {}, { cause });
 }

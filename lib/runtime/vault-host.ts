@@ -4,6 +4,8 @@ import { ReconnectingCaller } from '../threads';
 import type { AccountId, AttachLedger, Vault, VaultSignal, VaultWorkerData } from '../vault';
 
 const RESTART_DELAYS_MS = [100, 500, 2_000, 10_000];
+/** A worker that ran this long did not die of its start. */
+const SOUND_AFTER_MS = 60_000;
 
 /**
  * The one vault worker of this process. Should it ever die, it is started again and everything goes on through the
@@ -71,6 +73,7 @@ export class VaultHost {
 
   #start(): void {
     const worker = new Worker(this.workerFile, { workerData: this.data });
+    const startedAt = Date.now();
     this.#worker = worker;
     this.#caller.connect(worker);
     worker.unref();
@@ -79,6 +82,7 @@ export class VaultHost {
       this.#caller.disconnect();
       this.#worker = undefined;
       if (this.#closed) return;
+      if (Date.now() - startedAt > SOUND_AFTER_MS) this.#restarts = 0;
       const delay = RESTART_DELAYS_MS[Math.min(this.#restarts, RESTART_DELAYS_MS.length - 1)];
       this.#restarts += 1;
       this.#restartTimer = setTimeout(() => {

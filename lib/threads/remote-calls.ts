@@ -74,8 +74,9 @@ export function callerOf<T extends object>(port: Port): Caller<T> {
           return;
         }
         last += 1;
-        waiting.set(last, { resolve, reject });
+        // Throws for what cannot be cloned; nobody waits for that then.
         port.postMessage({ call: last, method, parameters } satisfies CallMessage);
+        waiting.set(last, { resolve, reject });
       });
   const calls = new Map<string, (...parameters: unknown[]) => Promise<unknown>>();
   const remote = new Proxy(Object.create(null) as T, {

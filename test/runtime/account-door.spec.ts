@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
 import sinon from 'sinon';
+import { CodedError, isCodedError } from '../../lib/errors';
 import { AccountDoor } from '../../lib/runtime/account-door';
 import type { VaultHost } from '../../lib/runtime/vault-host';
-import type { VaultSignal } from '../../lib/vault';
+import { callerOf, serve } from '../../lib/threads';
+import type { Vault, VaultSignal } from '../../lib/vault';
 
 const FROZEN = { event: 'frozen', code: 'JOURNAL_DAMAGED', reason: 'journal', outputId: null, by: null } as const;
 
@@ -32,6 +35,26 @@ describe('the door of an account', () => {
     door.onEvent(late);
     await turn();
     sinon.assert.notCalled(late);
+  });
+
+  it('refuses what is no data with a code, whatever a flow puts into an order', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const caller = callerOf<Vault>(port1);
+    serve(port2, { pay: async () => Promise.reject(new CodedError('CONFIG_INVALID', 'paymentId', 'is not text')) });
+    try {
+      const { host } = hostWith([]);
+      const door = new AccountDoor('account', { ...host, vault: caller.remote } as unknown as VaultHost);
+      const pay = (more: object) => door.pay({ to: 'x', amount: 1, origin: { nodeId: 'n' }, ...more }, () => {});
+      for (const to of [() => {}, Symbol('x'), { deep: process.stdout }])
+        await assert.rejects(pay({ to }), (error) => isCodedError(error, 'CONFIG_INVALID') && error.detail === 'order');
+      for (const paymentId of [Object.create(null), { toString: null }, []])
+        await assert.rejects(
+          pay({ paymentId }),
+          (error) => isCodedError(error, 'CONFIG_INVALID') && error.detail === 'paymentId',
+        );
+    } finally {
+      port1.close();
+    }
   });
 
   it('keeps what happens while a deploy has taken the wallet away, and not more than it can hold', async () => {
