@@ -21,6 +21,7 @@ export interface CheckedOrder {
 /** UTF-8 bytes that a reference may take: it travels in an output, whose deposit grows with every byte. */
 export const LONGEST_REFERENCE = 1024;
 const LONGEST_ID = 128;
+const LONGEST_TOPIC = 4096;
 const FIELDS = new Set(['to', 'amount', 'reference', 'paymentId', 'splits', 'origin']);
 
 export interface OrderContext {
@@ -130,9 +131,14 @@ function originOf(value: unknown): PaymentOrigin {
   if (typeof nodeId !== 'string') throw invalid('origin', 'has no nodeId');
   return {
     nodeId,
-    ...(typeof topic === 'string' ? { topic } : {}),
-    ...(typeof messageId === 'string' ? { messageId } : {}),
+    ...(isKept(topic) ? { topic } : {}),
+    ...(isKept(messageId) ? { messageId } : {}),
   };
+}
+
+/** A topic of megabytes is not kept in the journal for ever, only to come back with a redelivered receipt. */
+function isKept(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_TOPIC;
 }
 
 function invalid(field: string, what: string): CodedError {

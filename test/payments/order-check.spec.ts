@@ -92,6 +92,13 @@ describe('an order', () => {
     });
   });
 
+  it('leaves a topic of absurd length out of the journal', async () => {
+    stage = await Stage.open();
+    await stage.pay({ origin: { nodeId: 'n1', topic: 'x'.repeat(5_000_000), messageId: 'm1' } });
+    const [intent] = stage.journalled('payment.intended') as { origin: unknown }[];
+    assert.deepEqual(intent?.origin, { nodeId: 'n1', messageId: 'm1' });
+  });
+
   it('is refused after the account was closed', async () => {
     stage = await Stage.open();
     await stage.soon(stage.account.close());
