@@ -105,7 +105,7 @@ export class Account {
     const paymentId = checked.paymentId ?? newPaymentId(engine.now(), engine.ports.random);
     const before = this.#known(paymentId, checked);
     if (before) return before;
-    await this.#awaitFirstLook();
+    await this.firstLook();
     engine.assertNotFrozen();
     this.#judge(checked);
     await this.#assertDeposits(checked);
@@ -151,6 +151,23 @@ export class Account {
         forgetBytes(sql, network, transactionId);
       }
     });
+  }
+
+  /**
+   * Resolves once it is on disk from where on payments to this address are received: before that nobody should be told
+   * the address, since what arrives would count as what the account began with.
+   *
+   * @throws CodedError `LEDGER_UNREACHABLE` and its like after a minute
+   */
+  async firstLook(): Promise<void> {
+    const engine = this.#engine;
+    this.#assertOpen();
+    await this.#within(FIRST_LOOK_MS, this.#firstLook.taken);
+    this.#assertOpen();
+    if (engine.book.account()) return;
+    throw (
+      engine.down?.error ?? new CodedError('LEDGER_UNREACHABLE', 'default', 'the account has not seen the ledger yet')
+    );
   }
 
   balance(): Balance {
@@ -351,17 +368,6 @@ export class Account {
 
   #assertOpen(): void {
     if (this.#engine.closed) throw new CodedError('PAYMENT_FAILED', 'closed', 'the account is closed');
-  }
-
-  async #awaitFirstLook(): Promise<void> {
-    const engine = this.#engine;
-    this.#assertOpen();
-    if (!engine.book.account()) await this.#within(FIRST_LOOK_MS, this.#firstLook.taken);
-    this.#assertOpen();
-    if (engine.book.account()) return;
-    throw (
-      engine.down?.error ?? new CodedError('LEDGER_UNREACHABLE', 'default', 'the account has not seen the ledger yet')
-    );
   }
 
   async #readForward(): Promise<void> {

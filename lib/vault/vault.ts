@@ -100,7 +100,7 @@ export class VaultService implements Vault {
     if (!ledger) throw new CodedError('LEDGER_UNREACHABLE', 'default', 'the ledger is not connected');
     const network = await ledger.network();
     if (network.live) throw new CodedError('LIVE_MONEY_OFF', 'default', 'real money is not supported yet');
-    return this.#inTurn(async () => {
+    const accountId = await this.#inTurn(async () => {
       const key = await this.#keyFor(opening);
       const settings = JSON.stringify([opening.policy ?? null, opening.contacts ?? null]);
       const accountId = `${network.networkId}/${key.did}`;
@@ -113,12 +113,20 @@ export class VaultService implements Vault {
       if (open) {
         key.wipe();
         this.#join(open, opening, settings);
-        return describe(accountId, open);
+      } else {
+        await this.#open(accountId, opening, settings, key, network);
       }
-      const opened = await this.#open(accountId, opening, settings, key, network);
+      return accountId;
+    });
+    try {
+      const opened = this.#opened(accountId);
+      await opened.account.firstLook();
       void this.#fundIfNew(opened, FAUCET_TRIES);
       return describe(accountId, opened);
-    });
+    } catch (error) {
+      await this.releaseAccount(accountId);
+      throw error;
+    }
   }
 
   async releaseAccount(accountId: AccountId): Promise<void> {

@@ -124,6 +124,25 @@ describe('the runtime, with its real threads', function () {
     });
   }
 
+  it('tells its address only when it is on disk from where on payments are received', async () => {
+    let ledger = openLedger();
+    const payer = openMachine(ledger, 'payer');
+    const payee = openMachine(ledger, 'payee');
+    const [, state] = await Promise.all([funded(payer), until<MachineState>(payee, ({ phase }) => phase === 'ready')]);
+    assert.ok(state.phase === 'ready');
+    // The vault dies in the moment in which the address is known.
+    await (workers[0] as Worker).terminate();
+    await pay(payer, state.identity.address, 'early');
+    await bundle().closeRuntimes();
+    ledger = openLedger();
+    const again = openMachine(ledger, 'payee');
+    await new Promise<void>((heard) => {
+      void again.listen({ listenerId: 'listen-node', from: 'beginning' }, ({ reference }) => {
+        if (reference === 'early') heard();
+      });
+    });
+  });
+
   it('shares one account between machine nodes with the same key, and wants the same policy of them', async () => {
     const ledger = openLedger();
     const first = openMachine(ledger, 'shared');
