@@ -126,15 +126,14 @@ describe('the runtime, with its real threads', function () {
 
   it('tells its address only when it is on disk from where on payments are received', async () => {
     let ledger = openLedger();
-    const payer = openMachine(ledger, 'payer');
-    const payee = openMachine(ledger, 'payee');
-    const [, state] = await Promise.all([funded(payer), until<MachineState>(payee, ({ phase }) => phase === 'ready')]);
+    await funded(openMachine(ledger, 'payer'));
+    const state = await until<MachineState>(openMachine(ledger, 'payee'), ({ phase }) => phase === 'ready');
     assert.ok(state.phase === 'ready');
-    // The vault dies in the moment in which the address is known.
+    // All is over in the moment in which the address is known.
     await (workers[0] as Worker).terminate();
-    await pay(payer, state.identity.address, 'early');
     await bundle().closeRuntimes();
     ledger = openLedger();
+    await pay(openMachine(ledger, 'payer'), state.identity.address, 'early');
     const again = openMachine(ledger, 'payee');
     await new Promise<void>((heard) => {
       void again.listen({ listenerId: 'listen-node', from: 'beginning' }, ({ reference }) => {
