@@ -355,8 +355,13 @@ export class Account {
     const { book, networkId: network } = engine;
     const { code, detail, message, parameters } = failure;
     const failed = await engine.write((append) => {
-      // It may have been signed a moment ago.
-      if (book.payment(paymentId)?.state !== 'READY' || book.wasSigned(paymentId) || engine.frozen !== undefined)
+      // It may have been signed a moment ago, or be the business of who opened the account since.
+      if (
+        engine.closed ||
+        book.payment(paymentId)?.state !== 'READY' ||
+        book.wasSigned(paymentId) ||
+        engine.frozen !== undefined
+      )
         return false;
       record(append, 'payment.failed', { network, paymentId, code, detail, message });
       return true;

@@ -165,7 +165,7 @@ class AttemptChase {
     if (engine.book.attempt(transactionId)?.state !== 'SIGNED') return;
     const { networkId: network, book } = engine;
     const first = await engine.write((append) => {
-      if (book.attempt(transactionId)?.state !== 'SIGNED') return false;
+      if (engine.closed || book.attempt(transactionId)?.state !== 'SIGNED') return false;
       record(append, 'attempt.submitted', { network, transactionId });
       return true;
     });
@@ -183,7 +183,8 @@ class AttemptChase {
     const confirmedAt = 'confirmedAt' in outcome ? outcome.confirmedAt : 0;
     const { settled, twice } = await engine.write((append, sql) => {
       const payments = book.paymentsOf(transactionId);
-      if (book.attempt(transactionId)?.state === 'FINAL') return { settled: [], twice: false };
+      // Who follows a closed account would find it settled, and tell nobody.
+      if (engine.closed || book.attempt(transactionId)?.state === 'FINAL') return { settled: [], twice: false };
       const open = payments.filter((paymentId) => !isSettled(book.payment(paymentId)?.state));
       record(append, 'attempt.final', { network, transactionId, height, confirmedAt, node });
       // Nothing of it will ever be reported.
@@ -206,7 +207,7 @@ class AttemptChase {
     const { book, networkId: network } = engine;
     await engine.write((append, sql) => {
       const state = book.attempt(transactionId)?.state;
-      if (state !== 'SIGNED' && state !== 'SUBMITTED') return;
+      if (engine.closed || (state !== 'SIGNED' && state !== 'SUBMITTED')) return;
       record(append, 'attempt.dead', { network, transactionId, height, conflictingId, reason, node });
       if (book.paymentsOf(transactionId).length === 0) forgetBytes(sql, network, transactionId);
     });

@@ -117,7 +117,7 @@ export class Engine {
 
   /** Freezes the account for good, until a person decides. */
   async freeze(reason: string, outputId: string | null, by: string | null): Promise<void> {
-    if (this.frozen !== undefined) return;
+    if (this.frozen !== undefined || this.closed) return;
     this.freezeHere(reason, outputId, by);
     await this.write((append) => record(append, 'account.frozen', { network: this.networkId, reason, outputId, by }));
   }

@@ -111,6 +111,18 @@ export class Stage {
       now: () => timeline.now(),
       schedule: (commit) => void after(this.commitDelay, commit),
     });
+    await this.#openAccount(alive);
+  }
+
+  /** The account is closed, and opened again on the same journal: by a redeploy, say. */
+  async reopen(): Promise<void> {
+    const { account } = this;
+    await Promise.all([account.close(), this.#openAccount(this.#alive)]);
+  }
+
+  async #openAccount(alive: { readonly value: boolean }): Promise<void> {
+    const { timeline } = this;
+    const after = (milliseconds: number, run: () => void) => timeline.after(milliseconds, () => alive.value && run());
     const pass = (milliseconds: number) => new Promise<void>((resolve) => after(milliseconds, resolve));
     const node = new SimulatedNode({
       truth: this.truth,
