@@ -181,19 +181,19 @@ class AttemptChase {
     const { engine, transactionId } = this;
     const { book, networkId: network } = engine;
     const confirmedAt = 'confirmedAt' in outcome ? outcome.confirmedAt : 0;
-    const { settled, twice } = await engine.write((append, sql) => {
+    const settled = await engine.write((append, sql) => {
       const payments = book.paymentsOf(transactionId);
       // Who follows a closed account would find it settled, and tell nobody.
-      if (engine.closed || book.attempt(transactionId)?.state === 'FINAL') return { settled: [], twice: false };
+      if (engine.closed || book.attempt(transactionId)?.state === 'FINAL') return [];
       const open = payments.filter((paymentId) => !isSettled(book.payment(paymentId)?.state));
       record(append, 'attempt.final', { network, transactionId, height, confirmedAt, node });
       // Nothing of it will ever be reported.
       if (payments.length === 0) forgetBytes(sql, network, transactionId);
-      return { settled: open, twice: open.length < payments.length };
+      if (open.length < payments.length) engine.freezeWithin(append, 'paid-twice', null, transactionId);
+      return open;
     });
     this.#end();
     for (const paymentId of settled) reportConfirmed(engine, paymentId, false);
-    if (twice) await engine.freeze('paid-twice', null, transactionId);
     this.changed();
     return undefined;
   }

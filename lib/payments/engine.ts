@@ -122,6 +122,13 @@ export class Engine {
     await this.write((append) => record(append, 'account.frozen', { network: this.networkId, reason, outputId, by }));
   }
 
+  /** The same in the write that learns of the reason: a crash between the two would forget it. */
+  freezeWithin(append: Append, reason: string, outputId: string | null, by: string | null): void {
+    if (this.frozen !== undefined) return;
+    this.freezeHere(reason, outputId, by);
+    record(append, 'account.frozen', { network: this.networkId, reason, outputId, by });
+  }
+
   /** Freezes at once, before (or without) the journal knowing. */
   freezeHere(reason: string, outputId: string | null, by: string | null): void {
     if (this.frozen !== undefined) return;

@@ -139,6 +139,8 @@ export class Reader {
         const chunk = spends.slice(start, start + OUTPUTS_PER_EVENT).map(({ outputId, by }) => ({ outputId, by }));
         record(append, 'account.spent', { network, spends: chunk });
       }
+      const foreign = spends.find(({ outputId, by }) => this.#isForeign(outputId, by));
+      if (foreign) engine.freezeWithin(append, 'foreign-spend', foreign.outputId, foreign.by);
       record(append, 'account.read', {
         network,
         cursor: page.cursor,
@@ -148,8 +150,7 @@ export class Reader {
       return engine.book.lastPosition();
     });
     this.#saved();
-    for (const { outputId, by } of page.spent) await this.#judgeSpend(outputId, by);
-    for (const { transactionId } of page.received)
+    for (const transactionId of [...spends.map(({ by }) => by), ...page.received.map((output) => output.transactionId)])
       if (engine.book.attempt(transactionId)) this.doors.seen(transactionId);
     const grew = position > engine.durablePosition;
     engine.durablePosition = position;
@@ -176,12 +177,14 @@ export class Reader {
 
   async #judgeSpend(outputId: string, by: string): Promise<void> {
     const { engine } = this;
-    if (engine.book.attempt(by)) {
-      this.doors.seen(by);
-      return;
-    }
-    // What is under a condition may be taken back by others.
-    if (engine.book.output(outputId)?.spendable) await engine.freeze('foreign-spend', outputId, by);
+    if (engine.book.attempt(by)) this.doors.seen(by);
+    if (this.#isForeign(outputId, by)) await engine.freeze('foreign-spend', outputId, by);
+  }
+
+  /** What is under a condition may be taken back by others. */
+  #isForeign(outputId: string, by: string): boolean {
+    const { book } = this.engine;
+    return book.attempt(by) === undefined && book.output(outputId)?.spendable === true;
   }
 
   #appendReceived(append: Append, outputs: readonly ReceivedOutput[], known: boolean): void {

@@ -52,6 +52,15 @@ describe('an account whose money was spent by somebody else', () => {
     assert.deepEqual(stage.reports('failed'), []);
   });
 
+  it('freezes in the same write that learns of it: a crash between the two would forget the reason', async () => {
+    stage = await Stage.open({ funds: [1_000n, 900n] });
+    dieAfterWriting(stage, 'account.spent');
+    steal();
+    await stage.milestone();
+    await stage.crash();
+    assert.equal(stage.account.frozen, 'foreign-spend');
+  });
+
   it('still follows and reports what it had signed', async () => {
     stage = await Stage.open({ funds: [1_000n, 900n] });
     await stage.pay();
@@ -69,6 +78,57 @@ describe('an account whose money was spent by somebody else', () => {
     assert.equal(stage.reports('confirmed').length, 1);
   });
 });
+
+describe('an account that finds a payment made twice', () => {
+  it('freezes in the same write that learns of it', async () => {
+    const stage = await Stage.open({ epochLength: 4, network: { protocol: 'iota', addressForm: { kind: 'hex' } } });
+    const signed = () =>
+      (stage.journalled('attempt.signed') as { transactionId: string }[]).map(({ transactionId }) => transactionId);
+    const answer = (state: 'final' | 'dead' | 'pending') => ({
+      ...{ state, height: 2, confirmedAt: 1_000 },
+      ...{ conflictingId: null, reason: 'lie', node: 'liar' },
+    });
+    /** What the node says of the first attempt, and of its replacement. */
+    const say = (first: 'final' | 'dead' | 'pending', second: 'final' | 'pending') => {
+      stage.intercept = (method, [asked]) => {
+        if (method === 'submit') return null;
+        if (method !== 'outcome') return undefined;
+        return answer((asked as { transactionId: string }).transactionId === signed()[0] ? first : second);
+      };
+    };
+    say('pending', 'pending');
+    await stage.pay();
+    await stage.pass(500);
+    // The replacement expires later, and so is another transaction.
+    for (let count = 0; count < 8; count += 1) stage.truth.advance(stage.timeline.now(), ...NOTHING);
+    say('dead', 'pending');
+    await stage.pass(60_000);
+    assert.equal(new Set(signed()).size, 2);
+    say('final', 'pending');
+    await stage.pass(60_000);
+    assert.equal(stage.stateOf('p1'), 'CONFIRMED');
+    dieAfterWriting(stage, 'attempt.final', 2);
+    say('final', 'final');
+    await stage.pass(60_000);
+    await stage.crash();
+    assert.equal(stage.journalled('attempt.final').length, 2);
+    assert.equal(stage.account.frozen, 'paid-twice');
+    stage.dispose();
+  });
+});
+
+/** A milestone that takes nothing in, and forgets nothing. */
+const NOTHING = [() => false, () => false] as const;
+
+/** Nothing more reaches the disk once it has so many events of a type. */
+function dieAfterWriting(stage: Stage, type: string, count = 1): void {
+  const { connection } = stage.disk;
+  const run = connection.run.bind(connection);
+  connection.run = (sql, values) => {
+    run(sql, values);
+    if (sql === 'COMMIT' && stage.journalled(type).length >= count) stage.commitDelay = 10 ** 9;
+  };
+}
 
 describe('an account whose journal cannot be written', () => {
   it('freezes: nothing is signed without a journal', async () => {
