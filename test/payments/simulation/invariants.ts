@@ -9,6 +9,7 @@ export function violationsOf(world: WorldView, stuck: boolean): string[] {
     ...paidTwice(machine, world),
     ...independentAttempts(machine, world),
     ...overBudget(machine, world),
+    ...unnoticedCopy(machine, world),
     ...unstableEvents(machine, world),
     ...unstableReceipts(machine),
     ...(machine.journal ? journalViolations(machine, world) : ['NO_JOURNAL the machine is not there at the end']),
@@ -69,6 +70,16 @@ function overBudget(machine: SimulatedMachine, world: WorldView): string[] {
   // A stolen key knows no budget.
   const limit = BigInt(budgets[0]?.amount ?? 0);
   return spent > limit && !world.flavour.copiedKey ? [`OVER_BUDGET ${spent} of ${limit}`] : [];
+}
+
+/** Whoever else has the key, and spends what is ours, is noticed, whatever crashes in that moment. */
+function unnoticedCopy({ account, address }: SimulatedMachine, { truth }: WorldView): string[] {
+  if (!account || account.frozen !== undefined) return [];
+  return [...truth.executed.values()]
+    .filter(
+      ({ transaction: { id, inputs } }) => id.startsWith('copy ') && truth.outputs.get(inputs[0] ?? '')?.to === address,
+    )
+    .map(({ transaction }) => `UNNOTICED_COPY of the key: ${transaction.id}`);
 }
 
 function unstableEvents(machine: SimulatedMachine, { truth }: WorldView): string[] {
