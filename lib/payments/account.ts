@@ -104,7 +104,11 @@ export class Account {
     const checked = checkOrder(order, { self: identity.address, contacts: engine.contacts, network });
     const paymentId = checked.paymentId ?? newPaymentId(engine.now(), engine.ports.random);
     const before = this.#known(paymentId, checked);
-    if (before) return before;
+    if (before) {
+      // What is known may not be on disk yet. A damaged journal knows only what is.
+      if (engine.ports.journal.damage === undefined) await engine.write(() => undefined);
+      return before;
+    }
     await this.firstLook();
     engine.assertNotFrozen();
     this.#judge(checked);

@@ -358,6 +358,23 @@ describe('an order with the id of an earlier one', () => {
     assert.equal(stage.journalled('payment.intended').length, 1);
   });
 
+  it('is not told that it joins a payment before that is on disk: a crash could still undo it', async () => {
+    stage = await Stage.open();
+    stage.commitDelay = 5_000;
+    let answered = 0;
+    for (let count = 0; count < 2; count += 1) {
+      void stage.account.pay(stage.order()).then(() => {
+        answered += 1;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      await stage.pass(100);
+    }
+    assert.equal(stage.stateOf('p1'), 'READY', 'written, not yet on disk');
+    assert.equal(answered, 0);
+    await stage.pass(5_000);
+    assert.equal(answered, 2);
+  });
+
   it('is a mismatch when anything about it is different', async () => {
     stage = await Stage.open();
     await stage.pay();
