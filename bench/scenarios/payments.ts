@@ -69,19 +69,19 @@ scenario<PaymentsParameters, PaymentsMeasured>(async ({ machines, oneByOne, atOn
   const total: number[] = [];
   const ours: number[] = [];
   const oneByOneStarted = performance.now();
-  const payers = everyone.slice(0, Math.min(4, machines));
-  await Promise.all(
-    payers.map(async (n) => {
-      for (let i = 0; i < oneByOne; i += 1) {
-        const { sent, submitted, received } = await pay(n);
-        total.push(received - sent);
-        // The milestone that confirmed it is the one that came nearest before the receipt, give or take our own delay.
-        const milestone = milestones.nearest(received);
-        ours.push(submitted - sent + Math.max(0, received - milestone));
-      }
-    }),
-  );
-  const oneByOnePerSecond = (payers.length * oneByOne * 1000) / (performance.now() - oneByOneStarted);
+  let resting = 0;
+  for (let i = 0; i < oneByOne; i += 1) {
+    // At any moment between two milestones, not always right after one.
+    const rest = Math.random() * 500;
+    resting += rest;
+    await new Promise((rested) => setTimeout(rested, rest));
+    const { sent, submitted, received } = await pay(0);
+    total.push(received - sent);
+    // The milestone that confirmed it is the one that came nearest before the receipt, give or take our own delay.
+    const milestone = milestones.nearest(received);
+    ours.push(submitted - sent + Math.max(0, received - milestone));
+  }
+  const oneByOnePerSecond = (oneByOne * 1000) / (performance.now() - oneByOneStarted - resting);
   milestones.stop();
 
   const atOnceStarted = performance.now();

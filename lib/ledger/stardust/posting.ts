@@ -49,8 +49,11 @@ export class Posting {
   /** See the port's `outcome`. Only what the ledger has says `final` or `dead`; what the node lacks says nothing. */
   async outcome({ transactionId, inputs }: SubmittedTransaction): Promise<Outcome> {
     const { node } = this;
-    const info = await this.connection.look();
-    const first = await this.api.outputMetadata(outputIdAt(transactionId, 0));
+    // Asked together: a receipt waits for this. What the second says counts only if the node is still the right one.
+    const [info, first] = await Promise.all([
+      this.connection.look(),
+      this.api.outputMetadata(outputIdAt(transactionId, 0)),
+    ]);
     if (first) return { state: 'final', height: first.booked.index, confirmedAt: first.booked.time, node };
 
     const spends = (await Promise.all(inputs.map((id) => this.api.outputMetadata(id)))).flatMap(
