@@ -26,6 +26,8 @@ export class Pump {
   readonly loop: Loop;
   readonly #backoff: Backoff;
   #troubles = 0;
+  /** What was signed less than {@link RETRY_MS} ago. */
+  readonly #recent = new Map<string, number>();
 
   constructor(
     private readonly engine: Engine,
@@ -53,6 +55,7 @@ export class Pump {
     const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready)) ?? (await this.#mergeAgain());
     this.#backoff.reset();
     if (signed === undefined) return RETRY_MS;
+    this.#recent.set(signed, engine.now());
     doors.chase.follow(signed, true);
     return DOUBT_MS;
   }
@@ -77,7 +80,7 @@ export class Pump {
       if (tried.has(paymentId) || !book.wasSigned(paymentId)) continue;
       const group = groupOf(paymentId, book);
       for (const id of group.paymentIds) tried.add(id);
-      if (!group.attempts.every(({ state }) => state === 'DEAD')) continue;
+      if (!group.attempts.every(({ state }) => state === 'DEAD') || this.#isRecent(group.attempts)) continue;
       const must = await this.#inputsOfReplacement(group);
       // Unknown it stays: what is signed now could be executed beside what was signed before.
       if (!must) continue;
@@ -97,6 +100,7 @@ export class Pump {
     const { engine } = this;
     for (const merge of engine.book.doubtedMerges()) {
       const group = { paymentIds: [], attempts: [merge] };
+      if (this.#isRecent(group.attempts)) continue;
       const inputs = await this.#inputsOfReplacement(group);
       const batch = inputs && { payments: [], inputs };
       if (!batch) continue;
@@ -105,6 +109,14 @@ export class Pump {
       return signAndRecord(batch, prepared, group, engine);
     }
     return undefined;
+  }
+
+  /** A node that calls everything dead would have us sign the same again and again, as fast as it answers. */
+  #isRecent(attempts: ReplacementGroup['attempts']): boolean {
+    const now = this.engine.now();
+    for (const [transactionId, at] of this.#recent)
+      if (Math.abs(now - at) >= RETRY_MS) this.#recent.delete(transactionId);
+    return attempts.some(({ transactionId }) => this.#recent.has(transactionId));
   }
 
   async #inputsOfReplacement(group: ReplacementGroup): Promise<SpendableOutput[] | undefined> {

@@ -107,6 +107,15 @@ describe('a payment whose transaction has expired', () => {
   });
 });
 
+/** In ten minutes. */
+function assertPatient(stage: Stage): void {
+  const counts = new Map<string, number>();
+  for (const { transactionId } of stage.journalled('attempt.signed') as { transactionId: string }[])
+    counts.set(transactionId, (counts.get(transactionId) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  assert.ok(most > 1 && most <= 600 / 15, `the same was signed ${most} times`);
+}
+
 describe('a node that calls a transaction dead that is not', () => {
   let stage: Stage;
   afterEach(() => stage.dispose());
@@ -124,6 +133,24 @@ describe('a node that calls a transaction dead that is not', () => {
     assert.equal(stage.reports('confirmed').length, 1);
     assert.equal(stage.fundsOf(stage.address('payee')), 100n);
     assert.deepEqual(stage.journalled('account.frozen'), []);
+  });
+
+  it('cannot make it fill its journal either', async () => {
+    stage = await Stage.open({ funds: [1_000n, 900n] });
+    stage.intercept = (method) =>
+      method === 'outcome' ? { state: 'dead', height: 9, conflictingId: null, reason: 'lie', node: 'liar' } : undefined;
+    await stage.pay();
+    await stage.pass(600_000);
+    assertPatient(stage);
+  });
+
+  it('cannot make it fill its journal by merging, either', async () => {
+    stage = await Stage.open({ funds: Array.from({ length: 20 }, () => 10n), network: { maxInputs: 4 } });
+    stage.intercept = (method) =>
+      method === 'outcome' ? { state: 'dead', height: 9, conflictingId: null, reason: 'lie', node: 'liar' } : undefined;
+    await stage.pay({ amount: '60' });
+    await stage.pass(600_000);
+    assertPatient(stage);
   });
 });
 
