@@ -73,13 +73,15 @@ function overBudget(machine: SimulatedMachine, world: WorldView): string[] {
 }
 
 /** Whoever else has the key, and spends what is ours, is noticed, whatever crashes in that moment. */
-function unnoticedCopy({ account, address }: SimulatedMachine, { truth }: WorldView): string[] {
+function unnoticedCopy({ account, address, journal }: SimulatedMachine, { truth }: WorldView): string[] {
   if (!account || account.frozen !== undefined) return [];
-  return [...truth.executed.values()]
-    .filter(
-      ({ transaction: { id, inputs } }) => id.startsWith('copy ') && truth.outputs.get(inputs[0] ?? '')?.to === address,
-    )
-    .map(({ transaction }) => `UNNOTICED_COPY of the key: ${transaction.id}`);
+  const [opened] = journal?.sql.all("SELECT body FROM journal_event WHERE type = 'account.opened'") ?? [];
+  // What was spent before the account's history begins was never its own.
+  const { height: since } = JSON.parse(String(opened?.body ?? '{"height":0}')) as { height: number };
+  return [...truth.executed.values()].flatMap(({ transaction: { id, inputs }, height }) => {
+    const ours = truth.outputs.get(inputs[0] ?? '')?.to === address;
+    return id.startsWith('copy ') && ours && height > since ? [`UNNOTICED_COPY of the key: ${id}`] : [];
+  });
 }
 
 function unstableEvents(machine: SimulatedMachine, { truth }: WorldView): string[] {
