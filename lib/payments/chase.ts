@@ -36,7 +36,7 @@ export class Chase {
   /** @param fresh signed just now: nobody else can have seen it, so it is sent before anybody is asked */
   follow(transactionId: string, fresh: boolean): void {
     if (this.engine.closed) return;
-    this.#since.set(transactionId, this.engine.now());
+    this.#since.set(transactionId, this.engine.elapsed());
     this.#chases.get(transactionId)?.stop();
     const chase = new AttemptChase(this.engine, transactionId, fresh, this.doors.changed, () =>
       this.#forget(transactionId, chase),
@@ -60,7 +60,7 @@ export class Chase {
 
   /** Milliseconds that an open attempt has been in doubt in this process. */
   doubtOf(transactionId: string): number {
-    return this.engine.now() - (this.#since.get(transactionId) ?? this.engine.now());
+    return this.engine.elapsed() - (this.#since.get(transactionId) ?? this.engine.elapsed());
   }
 
   stop(): void {
@@ -133,10 +133,10 @@ class AttemptChase {
     const verdict = engine.rules.verdict(outcome, attempt);
     if (verdict === 'final') return this.#settle(outcome);
     if (verdict === 'dead') return this.#bury(outcome);
-    if (!this.#dead && engine.now() >= this.#nextSend && (outcome.state === 'unknown' || this.#nextSend > 0))
+    if (!this.#dead && engine.elapsed() >= this.#nextSend && (outcome.state === 'unknown' || this.#nextSend > 0))
       return this.#send();
     // Somebody has it: what was sent by an earlier process counts as sent now.
-    if (this.#nextSend === 0) this.#nextSend = engine.now() + PENDING_RESEND_MS;
+    if (this.#nextSend === 0) this.#nextSend = engine.elapsed() + PENDING_RESEND_MS;
     return this.#dead ? DEAD_ASK_MS : this.#asking.next();
   }
 
@@ -145,7 +145,7 @@ class AttemptChase {
     const { engine, transactionId } = this;
     const bytes = engine.book.signedBytes(transactionId);
     if (!bytes) return this.#asking.next();
-    this.#nextSend = engine.now() + this.#sending.next();
+    this.#nextSend = engine.elapsed() + this.#sending.next();
     const sealed: SealedTransaction = { transactionId, bytes };
     try {
       await engine.ask((ledger) => ledger.submit(sealed));
@@ -155,7 +155,7 @@ class AttemptChase {
       }
       throw error;
     }
-    this.#nextSend = engine.now() + PENDING_RESEND_MS;
+    this.#nextSend = engine.elapsed() + PENDING_RESEND_MS;
     await this.#recordSubmitted();
     return this.#asking.next();
   }

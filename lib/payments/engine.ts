@@ -64,8 +64,14 @@ export class Engine {
     this.contacts = settings.contacts;
   }
 
+  /** Unix milliseconds, as far as this machine knows; nothing waits by it. */
   now(): number {
     return Math.trunc(this.ports.clock.now());
+  }
+
+  /** How long things last, in milliseconds: a clock that is set must not make anything wait for years. */
+  elapsed(): number {
+    return Math.trunc(this.ports.clock.elapsed());
   }
 
   /** Only once the account has seen the ledger. */
@@ -95,7 +101,7 @@ export class Engine {
 
   ledgerDown(error: CodedError): void {
     const before = this.down;
-    this.down = { since: before?.since ?? this.now(), error };
+    this.down = { since: before?.since ?? this.elapsed(), error };
     if (!before) this.onReach();
   }
 

@@ -48,7 +48,7 @@ export class Patrol {
   /** Milliseconds until this payment needs another look. */
   async #look({ paymentId, origin }: PaymentRow): Promise<number | undefined> {
     const { engine } = this;
-    const now = engine.now();
+    const now = engine.elapsed();
     const watched = this.#watch(paymentId);
     const signed = engine.book.wasSigned(paymentId);
     if (signed) watched.signedAt ??= now;
@@ -76,7 +76,7 @@ export class Patrol {
   #watch(paymentId: string): Watched {
     let watched = this.#watched.get(paymentId);
     if (!watched) {
-      watched = { since: this.engine.now(), signedAt: undefined, reported: false };
+      watched = { since: this.engine.elapsed(), signedAt: undefined, reported: false };
       this.#watched.set(paymentId, watched);
     }
     return watched;

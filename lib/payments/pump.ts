@@ -55,7 +55,7 @@ export class Pump {
     const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready)) ?? (await this.#mergeAgain());
     this.#backoff.reset();
     if (signed === undefined) return RETRY_MS;
-    this.#recent.set(signed, engine.now());
+    this.#recent.set(signed, engine.elapsed());
     doors.chase.follow(signed, true);
     return DOUBT_MS;
   }
@@ -113,9 +113,8 @@ export class Pump {
 
   /** A node that calls everything dead would have us sign the same again and again, as fast as it answers. */
   #isRecent(attempts: ReplacementGroup['attempts']): boolean {
-    const now = this.engine.now();
-    for (const [transactionId, at] of this.#recent)
-      if (Math.abs(now - at) >= RETRY_MS) this.#recent.delete(transactionId);
+    const now = this.engine.elapsed();
+    for (const [transactionId, at] of this.#recent) if (now - at >= RETRY_MS) this.#recent.delete(transactionId);
     return attempts.some(({ transactionId }) => this.#recent.has(transactionId));
   }
 

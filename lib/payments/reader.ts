@@ -38,7 +38,7 @@ export class Reader {
   ) {
     const { clock, random } = engine.ports;
     this.#backoff = new Backoff(random, 1_000, 15_000);
-    this.#savedAt = engine.now();
+    this.#savedAt = engine.elapsed();
     this.loop = new Loop(
       clock,
       () => this.#step(),
@@ -167,12 +167,12 @@ export class Reader {
         record(append, 'account.read', { network: engine.networkId, cursor, height, ledgerTime }),
       );
     };
-    if (engine.now() - this.#savedAt >= IDLE_SAVE_MS) await this.#unsaved();
+    if (engine.elapsed() - this.#savedAt >= IDLE_SAVE_MS) await this.#unsaved();
   }
 
   #saved(): void {
     this.#unsaved = undefined;
-    this.#savedAt = this.engine.now();
+    this.#savedAt = this.engine.elapsed();
   }
 
   async #judgeSpend(outputId: string, by: string): Promise<void> {

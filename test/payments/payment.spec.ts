@@ -183,6 +183,27 @@ describe('a payment whose submission timed out', () => {
     assert.equal(stage.fundsOf(stage.address('payee')), 100n);
   });
 
+  it('is sent again, and unknown in time, even when the clock is set back by years meanwhile', async () => {
+    stage = await Stage.open({ funds: [1_000n, 900n] });
+    stage.intercept = failSubmit;
+    await stage.pay();
+    await stage.pass(200);
+    const { length } = stage.sent;
+    stage.clockError = -10 * 365 * 86_400_000;
+    await stage.pay({ paymentId: 'p2' });
+    await stage.pass(60_000);
+    assert.ok(stage.sent.length > length);
+    assert.equal(stage.reports('unknown')[0]?.paymentId, 'p1');
+    stage.intercept = () => undefined;
+    await stage.pass(60_000);
+    await stage.milestone();
+    await stage.milestone();
+    assert.deepEqual(
+      stage.reports('confirmed').map(({ paymentId }) => paymentId),
+      ['p1', 'p2'],
+    );
+  });
+
   it('is unknown to the flow after 60 seconds, which is no error', async () => {
     stage = await Stage.open();
     stage.intercept = failSubmit;

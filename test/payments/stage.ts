@@ -140,7 +140,7 @@ export class Stage {
         journal: this.journal,
         ledger: this.#watched(node),
         sign: (bytes) => createHash('sha256').update('key').update(bytes).digest(),
-        clock: { now: () => timeline.now() + this.clockError, after },
+        clock: { now: () => timeline.now() + this.clockError, elapsed: () => timeline.now(), after },
         random: (length) => new Uint8Array(length).fill(128),
         emit: (signal) => alive.value && this.signals.push(signal),
       },

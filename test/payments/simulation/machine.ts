@@ -184,7 +184,7 @@ class Process {
       timeline.after(milliseconds, () => {
         if (this.alive) run();
       });
-    const clock = { now: () => timeline.now() + clockError, after };
+    const clock = { now: () => timeline.now() + clockError, elapsed: () => timeline.now(), after };
     const opened = openJournal({
       memory: this.disk,
       projections: [book],

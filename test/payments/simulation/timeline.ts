@@ -21,6 +21,10 @@ export class Timeline implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.#now;
+  }
+
   after(milliseconds: number, run: () => void): () => void {
     const entry: Entry = { at: this.#now + Math.max(0, milliseconds), order: this.#order++, run, cancelled: false };
     this.#push(entry);
