@@ -1,5 +1,5 @@
 import { CodedError } from '../errors';
-import type { SpendableOutput } from '../ledger';
+import type { PreparedTransaction, SpendableOutput } from '../ledger';
 import { type Batch, composeBatch, composeReplacement, type QueuedPayment } from './batch';
 import type { PaymentRow } from './book-reader';
 import type { Chase } from './chase';
@@ -87,8 +87,8 @@ export class Pump {
       const payments = group.paymentIds.flatMap((id) => book.payment(id) ?? []).map((payment) => this.#queued(payment));
       const batch = composeReplacement(payments, must, book, engine.ports.network, book.heldInputs());
       if (!batch) continue;
-      const prepared = await prepare(batch, engine, this.#troubles >= MOST_TROUBLES);
-      if (prepared instanceof CodedError) throw prepared;
+      const prepared = await this.#prepareAgain(batch);
+      if (!prepared) continue;
       const signed = await signAndRecord(batch, prepared, group, engine);
       if (signed !== undefined) return signed;
     }
@@ -104,11 +104,25 @@ export class Pump {
       const inputs = await this.#inputsOfReplacement(group);
       const batch = inputs && { payments: [], inputs };
       if (!batch) continue;
-      const prepared = await prepare(batch, engine, false);
-      if (prepared instanceof CodedError) throw prepared;
+      const prepared = await this.#prepareAgain(batch);
+      if (!prepared) continue;
       return signAndRecord(batch, prepared, group, engine);
     }
     return undefined;
+  }
+
+  /** Undefined, and told, when this cannot be built: it stays unknown, and nobody else has to wait for it. */
+  async #prepareAgain(batch: Batch): Promise<PreparedTransaction | undefined> {
+    const { engine } = this;
+    try {
+      const prepared = await prepare(batch, engine, false);
+      if (!(prepared instanceof CodedError)) return prepared;
+      throw prepared;
+    } catch (error) {
+      if (isLedgerDown(error)) throw error;
+      engine.trouble(error);
+      return undefined;
+    }
   }
 
   /** A node that calls everything dead would have us sign the same again and again, as fast as it answers. */

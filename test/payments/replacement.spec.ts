@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../lib/errors';
+import type { TransactionRequest } from '../../lib/ledger';
 import { BookReader } from '../../lib/payments/book-reader';
 import { groupOf } from '../../lib/payments/replacement';
 import { RULES } from '../../lib/payments/rules';
@@ -7,6 +8,8 @@ import { Stage } from './stage';
 
 const UNREACHABLE = new CodedError('LEDGER_UNREACHABLE', 'timeout', 'no answer');
 const EXPIRING = { epochLength: 4, network: { protocol: 'iota', addressForm: { kind: 'hex' } } } as const;
+
+const decimal = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value);
 
 /** Nothing that is submitted arrives. */
 const lost = (method: string) => (method === 'submit' ? UNREACHABLE : undefined);
@@ -94,6 +97,24 @@ describe('a payment whose transaction has expired', () => {
     assert.ok(first && second);
     assert.ok(!second.inputs.some((input) => first.inputs.includes(input)));
   });
+
+  for (const error of [new CodedError('PAYMENT_FAILED', 'too-large', 'no'), new Error('nobody foresaw this')]) {
+    it(`does not hold up others when it cannot be built any more: ${error.message}`, async () => {
+      stage = await Stage.open({ ...EXPIRING, funds: [1_000n, 900n] });
+      stage.intercept = lost;
+      await stage.pay();
+      await stage.pass(500);
+      await untilExpired(stage);
+      stage.intercept = (method, [request]) =>
+        method === 'prepare' && JSON.stringify((request as TransactionRequest).payments, decimal).includes('"r1"')
+          ? error
+          : undefined;
+      await stage.pay({ paymentId: 'p2', reference: 'r2' });
+      await stage.pass(300_000);
+      await stage.milestone();
+      assert.deepEqual([stage.stateOf('p1'), stage.stateOf('p2')], ['READY', 'CONFIRMED']);
+    });
+  }
 
   it('never fails, however long the ledger is away: it was signed once', async () => {
     stage = await Stage.open(EXPIRING);
