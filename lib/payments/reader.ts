@@ -208,8 +208,9 @@ function receivedRecord(output: ReceivedOutput, network: NetworkInfo, address: s
     outputIndex,
     amount: amount.toString(),
     from,
-    // Text of strangers: bounded, and without NUL, which the journal's tables cannot hold.
-    reference: reference === null ? null : reference.slice(0, LONGEST_REFERENCE).replaceAll('\0', '\ufffd'),
+    // Text of strangers: bounded, without half of a character, and without NUL, which the journal's tables cannot hold.
+    reference:
+      reference === null ? null : reference.slice(0, LONGEST_REFERENCE).replace(/\0|\p{Surrogate}/gu, '\ufffd'),
     height,
     confirmedAt,
     spendable,
