@@ -239,6 +239,19 @@ export function payers(scene: () => Scene): void {
       assert.deepEqual((await ledger.holdings(purse.address)).outputs, []);
     });
 
+    it('to nobody merges outputs into one of our own', async () => {
+      const { ledger, plenty } = scene();
+      const { purse, outputs } = await scene().filledPurse(plenty, plenty + 1n, plenty + 2n);
+      const transaction = await purse.sign(ledger, {}, outputs);
+      await ledger.submit(transaction.sealed);
+      assert.equal((await scene().settle(transaction)).state, 'final');
+      const left = (await ledger.holdings(purse.address)).outputs;
+      assert.deepEqual(
+        left.map(({ amount, transactionId, spendable }) => [amount, transactionId, spendable]),
+        [[plenty * 3n + 3n, transaction.transactionId, true]],
+      );
+    });
+
     async function paidNow(
       purse: Purse,
       outputs: Parameters<Purse['sign']>[2],
