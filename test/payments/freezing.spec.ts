@@ -8,13 +8,19 @@ describe('an account whose money was spent by somebody else', () => {
   let stage: Stage;
   afterEach(() => stage.dispose());
 
-  function steal(): string {
-    const [output] = stage.truth.unspentOf(stage.self, stage.truth.height);
+  function steal(outputId?: string): string {
+    const unspent = stage.truth.unspentOf(stage.self, stage.truth.height);
+    const output = unspent.find((one) => outputId === undefined || one.outputId === outputId);
     const outputs = [
       { to: stage.address('thief'), amount: output?.amount ?? 0n, reference: null, from: stage.self, spendable: true },
     ];
     stage.truth.submit({ id: 'theft', inputs: [output?.outputId ?? ''], outputs, expiresEpoch: undefined });
     return output?.outputId ?? '';
+  }
+
+  /** The answer comes late. */
+  function pause(milliseconds: number): Promise<undefined> {
+    return new Promise((resolve) => stage.timeline.after(milliseconds, () => resolve(undefined)));
   }
 
   it('freezes, and signs nothing any more', async () => {
@@ -59,6 +65,38 @@ describe('an account whose money was spent by somebody else', () => {
     await stage.milestone();
     await stage.crash();
     assert.equal(stage.account.frozen, 'foreign-spend');
+  });
+
+  it('throws away what it was about to sign in that moment', async () => {
+    stage = await Stage.open({ funds: [1_000n, 900n] });
+    let sealed = false;
+    stage.intercept = (method) => {
+      if (method !== 'seal' || sealed) return undefined;
+      sealed = true;
+      return pause(5_000);
+    };
+    const spare = stage.truth.unspentOf(stage.self, stage.truth.height).find(({ amount }) => amount === 900n);
+    await stage.pay();
+    await stage.pass(500);
+    steal(spare?.outputId);
+    await stage.milestone();
+    assert.equal(stage.account.frozen, 'foreign-spend');
+    await stage.pass(60_000);
+    assert.ok(sealed);
+    assert.deepEqual(stage.journalled('attempt.signed'), []);
+  });
+
+  it('signs nothing after a start until it has looked', async () => {
+    stage = await Stage.open();
+    stage.intercept = (method) => (method === 'prepare' ? pause(10_000) : undefined);
+    await stage.pay();
+    stage.intercept = (method) => (method === 'spends' ? pause(10_000) : undefined);
+    await stage.crash();
+    await stage.pay({ paymentId: 'p2' });
+    await stage.pass(3_000);
+    assert.deepEqual(stage.journalled('attempt.signed'), []);
+    await stage.pass(10_000);
+    assert.equal(stage.journalled('attempt.signed').length, 1);
   });
 
   it('still follows and reports what it had signed', async () => {

@@ -252,7 +252,8 @@ export class Stage {
         async (...parameters: unknown[]) => {
           this.calls.push(method);
           if (method === 'submit') this.sent.push((parameters[0] as { transactionId: string }).transactionId);
-          const instead = this.intercept(method, parameters);
+          const told = this.intercept(method, parameters);
+          const instead = told instanceof Promise ? await told : told;
           if (instead instanceof Error) throw instead;
           if (instead !== undefined) return instead;
           return (target[method] as (...all: unknown[]) => unknown).apply(target, parameters);
