@@ -7,7 +7,7 @@ describe('an account that was closed in the middle of a question, and opened aga
   afterEach(() => stage.dispose());
 
   /** Holds back the next answer of this kind until it is let go. */
-  function holdBack(method: string): () => void {
+  function holdBack(method: string, answer: object = new Answer()): () => void {
     let letGo = () => {};
     const held = new Promise<void>((resolve) => {
       letGo = resolve;
@@ -16,7 +16,7 @@ describe('an account that was closed in the middle of a question, and opened aga
     stage.intercept = (called) => {
       if (called !== method || !first) return undefined;
       first = false;
-      return held.then(() => new Answer());
+      return held.then(() => answer);
     };
     return letGo;
   }
@@ -43,6 +43,33 @@ describe('an account that was closed in the middle of a question, and opened aga
     letGo();
     await stage.pass(60_000);
     assert.equal(stage.stateOf('p1'), 'CONFIRMED');
+    assert.equal(stage.reports('confirmed').length, 1);
+  });
+
+  it('leaves it to its successor to say that the network has the payment', async () => {
+    stage = await Stage.open();
+    const letGo = holdBack('submit');
+    await stage.pay();
+    await stage.pass(500);
+    await stage.soon(stage.reopen());
+    letGo();
+    await stage.pass(20_000);
+    assert.equal(stage.journalled('attempt.submitted').length, 1);
+    assert.equal(stage.reports('submitted').length, 1, 'whoever wrote it has told it');
+  });
+
+  it('buries no attempt that its successor follows', async () => {
+    stage = await Stage.open();
+    await stage.pay();
+    await stage.pass(500);
+    const dead = { state: 'dead', height: 2, conflictingId: null, reason: 'late', node: 'late' };
+    const letGo = holdBack('outcome', dead);
+    await stage.pass(2_000);
+    await stage.soon(stage.reopen());
+    letGo();
+    await stage.pass(2_000);
+    assert.deepEqual(stage.journalled('attempt.dead'), []);
+    await stage.milestone();
     assert.equal(stage.reports('confirmed').length, 1);
   });
 
