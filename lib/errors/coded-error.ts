@@ -22,6 +22,12 @@ export const ERROR_CODES = [
   'LEDGER_OUT_OF_SYNC',
   'JOURNAL_DAMAGED',
   'HISTORY_PRUNED',
+  'SCHEMA_INVALID',
+  'DATA_NOT_CANONICAL',
+  'DATA_TOO_LARGE',
+  'SIGNATURE_INVALID',
+  'EVIDENCE_INVALID',
+  'BACKLOG_FULL',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -8,6 +8,7 @@ export const LAYERS = [
   'lib/runtime',
   'lib/vault',
   'lib/payments',
+  'lib/evidence',
   'lib/machine',
   'lib/journal',
   'lib/ledger',
