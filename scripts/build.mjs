@@ -27,7 +27,7 @@ const RUNTIME = 'lib/runtime/index.ts';
 const NODE_FOOTER = { js: 'module.exports = module.exports.default;' };
 
 /** Not bundled: WASM that is found beside its own code, and packages that users should see in their audit. */
-const EXTERNAL = ['@iota/sdk', '@iota/sdk-wasm', '@iota/sdk-wasm/*', 'node-sqlite3-wasm', 'mqtt'];
+const EXTERNAL = ['@iota/sdk', '@iota/sdk-wasm', '@iota/sdk-wasm/*', 'node-sqlite3-wasm', 'mqtt', 'ajv', 'ajv/*'];
 
 /** @type {esbuild.BuildOptions} */
 const common = {
