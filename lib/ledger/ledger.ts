@@ -45,6 +45,38 @@ export interface Ledger {
    */
   read(address: Address, cursor: Cursor): Promise<LedgerPage>;
 
+  /**
+   * The records in a confirmed transaction, by index; none when the node does not know the transaction. Of a transaction
+   * that the node has forgotten, the records that nobody has spent are still found.
+   *
+   * @throws CodedError `HISTORY_PRUNED` when the transaction was confirmed, and the node has forgotten what was in it
+   */
+  recordsOf(transactionId: string): Promise<LedgerRecord[]>;
+
+  /** The unspent records that this author put under its own address, oldest first: the heads of its chains. */
+  latestRecords(author: Address): Promise<LedgerRecord[]>;
+
+  /**
+   * The record of the same author, under its own address, that the record's transaction spent; null for the first of a
+   * chain. Of several the one with the same tag, and of those the youngest.
+   *
+   * @throws CodedError `HISTORY_PRUNED` when the node no longer has it
+   */
+  previousRecord(record: LedgerRecord): Promise<LedgerRecord | null>;
+
+  /**
+   * Records of everybody after a cursor, oldest first, also those that were spent since. Pages are as in {@link read}.
+   *
+   * @throws CodedError `HISTORY_PRUNED` when the node no longer has what follows the cursor
+   */
+  readRecords(filter: RecordFilter, cursor: Cursor): Promise<RecordPage>;
+
+  /**
+   * A cursor for {@link readRecords}: after everything that is confirmed, before everything that the node still has, or
+   * before the last record that fits, as far as that can be found without reading everything.
+   */
+  recordsCursor(from: 'now' | 'last' | 'beginning', filter: RecordFilter): Promise<Cursor>;
+
   /** Asks the faucet for test money. @throws CodedError `CONFIG_INVALID` (`faucet`) where there is none */
   requestFunds(address: Address): Promise<void>;
 }
@@ -100,6 +132,32 @@ export interface PaymentPart {
 export interface RecordPart {
   readonly tag: Uint8Array;
   readonly bytes: Uint8Array;
+}
+
+/** A record on the ledger. What it says is a stranger's word; that `author` put it there was checked by the ledger. */
+export interface LedgerRecord extends RecordPart {
+  readonly transactionId: string;
+  readonly outputIndex: number;
+  readonly outputId: string;
+  /** Null where the ledger does not know (Tangle: an output without the sender feature, or of an alias or NFT). */
+  readonly author: Address | null;
+  readonly height: number;
+  /** Unix milliseconds of the ledger. */
+  readonly confirmedAt: number;
+}
+
+/** Null fits everything. */
+export interface RecordFilter {
+  readonly tag: Uint8Array | null;
+  readonly author: Address | null;
+}
+
+export interface RecordPage {
+  readonly records: readonly LedgerRecord[];
+  readonly cursor: Cursor;
+  readonly height: number;
+  readonly ledgerTime: number;
+  readonly reached: boolean;
 }
 
 export interface TransactionRequest {
@@ -172,6 +230,8 @@ export interface ReceivedOutput extends SpendableOutput {
   /** Who says to have sent it (the ledger checked it), or null. */
   readonly from: Address | null;
   readonly reference: string | null;
+  /** Present on a record, also on one that others sent here. */
+  readonly tag: Uint8Array | null;
   readonly height: number;
   readonly confirmedAt: number;
   /** False for what is locked by a condition (expiry, deposit return, time lock) or carries more than the base token. */

@@ -20,6 +20,11 @@ const METHODS = [
   'outcome',
   'spends',
   'read',
+  'recordsOf',
+  'latestRecords',
+  'previousRecord',
+  'readRecords',
+  'recordsCursor',
   'requestFunds',
 ] as const satisfies readonly (keyof Ledger)[];
 

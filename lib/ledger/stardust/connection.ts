@@ -3,9 +3,9 @@ import type { AddressForm } from '../../values';
 import type { NetworkInfo } from '../ledger';
 import { minimumDeposit } from './deposit';
 import { outOfSync } from './failures';
-import type { NodeApi, NodeInfo } from './node-api';
+import { MOST_INPUTS, MOST_OUTPUTS, type NodeApi, type NodeInfo } from './node-api';
 import type { BasicOutput } from './output';
-import { BYTES_FOR_PAYMENTS, MOST_INPUTS, MOST_OUTPUTS } from './transaction';
+import { BYTES_FOR_PAYMENTS } from './transaction';
 
 // Three milestones of the slowest networks, and clocks that are not quite right.
 const FRESH = 30_000;

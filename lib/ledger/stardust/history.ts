@@ -5,7 +5,7 @@ import { type Connection, formOf } from './connection';
 import { nonsense, outOfSync } from './failures';
 import { Lru } from './lru';
 import { type MilestoneMark, type NodeApi, type NodeInfo, partsOfOutputId, type UtxoChanges } from './node-api';
-import { addressOf, type BasicOutput, isSpendable, textOfMetadata } from './output';
+import { addressOf, type BasicOutput, bytesOf, isSpendable, textOfMetadata } from './output';
 
 /** An output's content and birth: neither ever changes. */
 export interface KnownOutput {
@@ -30,6 +30,18 @@ export interface PageLimits {
 
 const PAGE: PageLimits = { milestones: 200, changes: 2000 };
 
+/** One change of the ledger: an output that came, or one that went. */
+export interface Change {
+  readonly id: string;
+  readonly created: boolean;
+}
+
+type Listing = (changes: UtxoChanges) => readonly Change[];
+type Visitor = (item: KnownOutput, created: boolean, height: number) => void | Promise<void>;
+
+/** How far a page went. */
+export type Turned = Pick<LedgerPage, 'cursor' | 'height' | 'ledgerTime' | 'reached'>;
+
 /** What the history is read from. */
 export type HistorySource = Pick<NodeApi, 'utxoChanges' | 'output' | 'outputMetadata' | 'milestoneTime'>;
 
@@ -47,46 +59,58 @@ export class History {
 
   /** See the port's `read`. */
   async read(address: Address, cursor: Cursor): Promise<LedgerPage> {
+    const received: ReceivedOutput[] = [];
+    const spent: { outputId: string; by: string }[] = [];
+    const turned = await this.turn(cursor, this.limits, bothSides, (form) => {
+      const mine = hexHash(address, form);
+      return async (item, created, height) => {
+        const { output } = item;
+        if (!output || !isFor(output, mine)) return;
+        if (created) received.push(receivedOutput(item, output, form));
+        else spent.push({ outputId: item.outputId, by: await this.#spender(item.outputId, height) });
+      };
+    });
+    return { received, spent, ...turned };
+  }
+
+  /**
+   * Goes through one page of the history after a cursor: every change that `listed` names of a milestone, in that order.
+   * A cursor is good only for the same `listed`.
+   */
+  async turn(
+    cursor: Cursor,
+    limits: PageLimits,
+    listed: Listing,
+    visitor: (form: AddressForm) => Visitor,
+  ): Promise<Turned> {
     const from = parseCursor(cursor);
     const info = await this.connection.look();
-    const form = formOf(info);
-    const mine = hexHash(address, form);
+    const visit = visitor(formOf(info));
     if (from.milestone - 1 > info.confirmed.index) return this.#nothingYet(cursor, from.milestone - 1, info);
     if (from.milestone <= info.pruned) throw pruned(from.milestone, info);
 
-    const received: ReceivedOutput[] = [];
-    const spent: { outputId: string; by: string }[] = [];
-    const last = Math.min(info.confirmed.index, from.milestone + this.limits.milestones - 1);
+    const last = Math.min(info.confirmed.index, from.milestone + limits.milestones - 1);
     const milestones = await Promise.all(range(from.milestone, last).map((index) => this.changes(index)));
 
-    let budget = this.limits.changes;
+    let budget = limits.changes;
     let next = from;
     for (const [i, changes] of milestones.entries()) {
-      const index = from.milestone + i;
-      const all = [
-        ...changes.created.map((id) => ({ id, created: true })),
-        ...changes.consumed.map((id) => ({ id, created: false })),
-      ];
-      const begin = index === from.milestone ? from.position : 0;
+      const height = from.milestone + i;
+      const all = listed(changes);
+      const begin = height === from.milestone ? from.position : 0;
       const part = all.slice(begin, begin + budget);
       budget -= part.length;
-      const known = await Promise.all(part.map(({ id }) => this.output(id, index)));
-      for (const [j, item] of known.entries()) {
-        if (item.output?.address.kind !== 'ed25519' || item.output.address.hash !== mine) continue;
-        if (part[j]?.created === true) received.push(receivedOutput(item, item.output, form));
-        else spent.push({ outputId: item.outputId, by: await this.#spender(item.outputId, index) });
-      }
+      const known = await Promise.all(part.map(({ id }) => this.output(id, height)));
+      for (const [j, item] of known.entries()) await visit(item, part[j]?.created === true, height);
       if (begin + part.length < all.length) {
-        next = { milestone: index, position: begin + part.length };
+        next = { milestone: height, position: begin + part.length };
         break;
       }
-      next = { milestone: index + 1, position: 0 };
+      next = { milestone: height + 1, position: 0 };
       if (budget <= 0) break;
     }
     const height = next.milestone - 1;
     return {
-      received,
-      spent,
       cursor: writeCursor(next),
       height,
       ledgerTime: await this.timeAt(height, info),
@@ -95,21 +119,21 @@ export class History {
   }
 
   /** The cursor is ahead of the node. */
-  #nothingYet(cursor: Cursor, height: number, info: NodeInfo): LedgerPage {
+  #nothingYet(cursor: Cursor, height: number, info: NodeInfo): Turned {
     if (height - info.confirmed.index > LEAD) {
       throw outOfSync('behind', `the node is at milestone ${info.confirmed.index}, we have read up to ${height}`, {
         node: info.confirmed.index,
         ours: height,
       });
     }
-    return { received: [], spent: [], cursor, height, ledgerTime: info.confirmed.time, reached: true };
+    return { cursor, height, ledgerTime: info.confirmed.time, reached: true };
   }
 
   /** What a confirmed milestone changed, in an order that does not depend on the node. */
   changes(index: number): Promise<UtxoChanges> {
     return Lru.remember(this.#changes, index, async () => {
       const changes = await this.api.utxoChanges(index);
-      if (!changes) throw await this.#missing(index);
+      if (!changes) throw await this.missing(index);
       return { created: [...changes.created].sort(), consumed: [...changes.consumed].sort() };
     });
   }
@@ -118,7 +142,7 @@ export class History {
   output(outputId: string, height: number): Promise<KnownOutput> {
     return Lru.remember(this.#outputs, outputId, async () => {
       const found = await this.api.output(outputId);
-      if (!found) throw await this.#missing(height);
+      if (!found) throw await this.missing(height);
       return { outputId, output: found.output, booked: found.metadata.booked };
     });
   }
@@ -135,19 +159,24 @@ export class History {
 
   async #spender(outputId: string, height: number): Promise<string> {
     const metadata = await this.api.outputMetadata(outputId);
-    if (!metadata) throw await this.#missing(height);
+    if (!metadata) throw await this.missing(height);
     if (!metadata.spent) throw nonsense('a consumed output that is not spent');
     return metadata.spent.by;
   }
 
-  /** A confirmed milestone, or something that it names, is not there. */
-  async #missing(index: number): Promise<Error> {
+  /** Why a confirmed milestone, or something that it names, is not there. */
+  async missing(index: number): Promise<Error> {
     const info = await this.connection.look();
     if (index <= info.pruned) return pruned(index, info);
     return outOfSync('history', `the node has confirmed milestone ${index} but cannot say what it changed`, {
       milestone: index,
     });
   }
+}
+
+/** Created outputs first, then consumed ones, each sorted by id. */
+function bothSides({ created, consumed }: UtxoChanges): Change[] {
+  return [...created.map((id) => ({ id, created: true })), ...consumed.map((id) => ({ id, created: false }))];
 }
 
 /** An output in the words of the port. */
@@ -164,10 +193,16 @@ export function receivedOutput(
     amount: output.amount,
     from: addressOf(output.sender, form),
     reference: textOfMetadata(output.metadata),
+    tag: output.tag === undefined ? null : bytesOf(output.tag),
     height: booked.index,
     confirmedAt: booked.time,
     spendable: isSpendable(output),
   };
+}
+
+/** Whether an address is in the output's address unlock condition. */
+export function isFor({ address }: BasicOutput, hash: string): boolean {
+  return address.kind === 'ed25519' && address.hash === hash;
 }
 
 export function hexHash(address: Address, form: AddressForm): string {
@@ -177,7 +212,7 @@ export function hexHash(address: Address, form: AddressForm): string {
 interface Place {
   /** The milestone to read next. */
   readonly milestone: number;
-  /** How many of its changes have been read already: created outputs first, then consumed ones, each sorted by id. */
+  /** How many of its changes have been read already, in the order of who reads. */
   readonly position: number;
 }
 
@@ -191,7 +226,7 @@ function parseCursor(cursor: Cursor): Place {
   return { milestone: Number(match[1]), position: Number(match[2]) };
 }
 
-function pruned(milestone: number, info: NodeInfo): CodedError {
+export function pruned(milestone: number, info: NodeInfo): CodedError {
   return new CodedError(
     'HISTORY_PRUNED',
     'default',

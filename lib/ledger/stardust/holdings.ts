@@ -1,9 +1,10 @@
-import type { Address, AddressForm } from '../../values';
-import type { Holdings, ReceivedOutput } from '../ledger';
+import type { Address } from '../../values';
+import type { Holdings } from '../ledger';
 import { type Connection, formOf } from './connection';
 import { nonsense } from './failures';
-import { type History, hexHash, receivedOutput, writeCursor } from './history';
-import type { IndexerPage, NodeApi } from './node-api';
+import { type History, hexHash, isFor, type KnownOutput, receivedOutput, writeCursor } from './history';
+import type { BasicOutputQuery, IndexerPage, NodeApi } from './node-api';
+import type { BasicOutput } from './output';
 
 const MOST_PAGES = 10_000;
 
@@ -17,8 +18,12 @@ export async function holdingsOf(
   connection: Pick<Connection, 'look'>,
   history: History,
 ): Promise<Holdings> {
-  const indexed = await indexedOutputs(address, api, formOf(await connection.look()), history);
-  const held = new Map(indexed.outputs.map((output) => [output.outputId, output]));
+  const form = formOf(await connection.look());
+  const mine = hexHash(address, form);
+  const indexed = await indexedOutputs({ address }, (output) => isFor(output, mine), api, history);
+  const held = new Map(
+    indexed.outputs.map((item) => [item.outputId, receivedOutput(item, item.output, form)] as const),
+  );
   let cursor = writeCursor({ milestone: indexed.height + 1, position: 0 });
   for (;;) {
     const page = await history.read(address, cursor);
@@ -33,19 +38,20 @@ export async function holdingsOf(
 }
 
 /**
- * What the address had unspent at one exact height, from an indexer that moves on while we turn its pages.
+ * What was unspent at one exact height, from an indexer that moves on while we turn its pages.
  *
  * The height is the lowest that any page was read at. What was unspent then is either still on the page that would list it,
  * or was spent between that height and the highest: the milestones in between name those.
+ *
+ * @param fits what the query asks for: an indexer's word is not enough
  */
-async function indexedOutputs(
-  address: Address,
+export async function indexedOutputs(
+  query: BasicOutputQuery,
+  fits: (output: BasicOutput) => boolean,
   api: Pick<NodeApi, 'basicOutputIds'>,
-  form: AddressForm,
   history: History,
-): Promise<{ readonly height: number; readonly outputs: ReceivedOutput[] }> {
-  const mine = hexHash(address, form);
-  const pages = await allPages(address, api);
+): Promise<{ readonly height: number; readonly outputs: (KnownOutput & { readonly output: BasicOutput })[] }> {
+  const pages = await allPages(query, api);
   const height = Math.min(...pages.map((page) => page.ledgerIndex));
   const highest = Math.max(...pages.map((page) => page.ledgerIndex));
   const candidates = new Map<string, number>();
@@ -56,21 +62,25 @@ async function indexedOutputs(
   const known = await Promise.all([...candidates].map(([id, index]) => history.output(id, index)));
   const outputs = known.flatMap((item) => {
     const { output } = item;
-    if (item.booked.index > height || output?.address.kind !== 'ed25519' || output.address.hash !== mine) return [];
-    return [receivedOutput(item, output, form)];
+    return output && item.booked.index <= height && fits(output) ? [{ ...item, output }] : [];
   });
   return { height, outputs };
 }
 
-function byAge(a: ReceivedOutput, b: ReceivedOutput): number {
+interface Aged {
+  readonly height: number;
+  readonly outputId: string;
+}
+
+export function byAge(a: Aged, b: Aged): number {
   return a.height - b.height || (a.outputId < b.outputId ? -1 : 1);
 }
 
-async function allPages(address: Address, api: Pick<NodeApi, 'basicOutputIds'>): Promise<IndexerPage[]> {
+export async function allPages(query: BasicOutputQuery, api: Pick<NodeApi, 'basicOutputIds'>): Promise<IndexerPage[]> {
   const pages: IndexerPage[] = [];
   let cursor: string | undefined;
   do {
-    const page: IndexerPage = await api.basicOutputIds(address, cursor);
+    const page: IndexerPage = await api.basicOutputIds(query, cursor);
     pages.push(page);
     if (pages.length > MOST_PAGES || (page.cursor !== undefined && page.cursor === cursor))
       throw nonsense('its pages never end');

@@ -47,6 +47,26 @@ export interface BlockMetadata {
   readonly lost: boolean;
 }
 
+/** `GET /api/core/v2/transactions/{id}/included-block`: the transaction in the block. */
+export interface IncludedTransaction {
+  /** As the node wrote it; whoever hashes it knows whether it is the transaction that was asked for. */
+  readonly payload: Answer;
+  /** Ids of the outputs that it spends. */
+  readonly inputs: readonly string[];
+  /** By index; null for every kind but basic outputs. */
+  readonly outputs: readonly (BasicOutput | null)[];
+}
+
+/** Which unspent basic outputs: all that are given must fit. TIP-26. */
+export interface BasicOutputQuery {
+  /** In the address unlock condition. */
+  readonly address?: string;
+  /** In the sender feature. */
+  readonly sender?: string;
+  /** `0x…` */
+  readonly tag?: string;
+}
+
 export interface IndexerPage {
   readonly outputIds: readonly string[];
   readonly ledgerIndex: number;
@@ -66,6 +86,12 @@ export interface NodeApiOptions {
 const MOST_BYTES = 16 * 1024 * 1024;
 const MOST_CHANGES = 200_000;
 const REQUESTS_AT_ONCE = 8;
+
+// TIP-20.
+const TRANSACTION = 6;
+const UTXO_INPUT = 0;
+export const MOST_INPUTS = 128;
+export const MOST_OUTPUTS = 128;
 
 /**
  * What we ask of a Stardust node (TIP-25 core API, TIP-26 indexer): every answer is checked here and typed from here on.
@@ -136,9 +162,18 @@ export class NodeApi {
     };
   }
 
-  /** Unspent basic outputs whose address unlock condition is this address. */
-  async basicOutputIds(address: string, cursor: string | undefined): Promise<IndexerPage> {
-    const query = new URLSearchParams({ address });
+  /**
+   * The block with a confirmed transaction. HORNET finds it through the transaction's first output (`blockIDByTransactionID`):
+   * undefined also when that was spent and pruned, or the block itself was pruned.
+   */
+  async includedTransaction(transactionId: string): Promise<IncludedTransaction | undefined> {
+    const block = await this.#get(`api/core/v2/transactions/${transactionId}/included-block`);
+    return block && readTransaction(objectOf(block.payload, 'the payload of a block'));
+  }
+
+  /** Unspent basic outputs, by the time of their milestone and then by id. */
+  async basicOutputIds(wanted: BasicOutputQuery, cursor: string | undefined): Promise<IndexerPage> {
+    const query = new URLSearchParams({ ...wanted });
     if (this.options.pageSize !== undefined) query.set('pageSize', String(this.options.pageSize));
     if (cursor !== undefined) query.set('cursor', cursor);
     const answer = await this.#get(`api/indexer/v1/outputs/basic?${query}`, this.options.indexerUrl);
@@ -231,6 +266,23 @@ function readMark(value: unknown): MilestoneMark {
   return {
     index: uint32Of(mark.index, 'a milestone index'),
     time: milliseconds(mark.timestamp ?? 0, 'the time of a milestone'),
+  };
+}
+
+function readTransaction(payload: Answer): IncludedTransaction {
+  if (payload.type !== TRANSACTION) throw nonsense('a block of a transaction that has none');
+  const essence = objectOf(payload.essence, 'an essence');
+  return {
+    payload,
+    inputs: arrayOf(essence.inputs, 'inputs', MOST_INPUTS).map((item) => {
+      const input = objectOf(item, 'an input');
+      if (input.type !== UTXO_INPUT) throw nonsense('an input of an unknown type');
+      return outputIdAt(
+        hexOf(input.transactionId, 'a transaction id', 32),
+        uint32Of(input.transactionOutputIndex, 'an output index'),
+      );
+    }),
+    outputs: arrayOf(essence.outputs, 'outputs', MOST_OUTPUTS).map(readOutput),
   };
 }
 

@@ -164,6 +164,11 @@ export function addressOf(address: OutputAddress | undefined, form: AddressForm)
   return writeAddress(Buffer.from(address.hash.slice(2), 'hex'), form);
 }
 
+/** Bytes of their own, so that nothing else travels with them to another thread. */
+export function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex.slice(2), 'hex'));
+}
+
 /** Metadata that is text; null for none and for other bytes. */
 export function textOfMetadata(metadata: string | undefined): string | null {
   if (metadata === undefined) return null;

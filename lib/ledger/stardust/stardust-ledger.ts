@@ -5,11 +5,14 @@ import type {
   Holdings,
   Ledger,
   LedgerPage,
+  LedgerRecord,
   LedgerSignal,
   NetworkInfo,
   Outcome,
   PaymentPart,
   PreparedTransaction,
+  RecordFilter,
+  RecordPage,
   SealedTransaction,
   SpendableOutput,
   SpendState,
@@ -28,6 +31,7 @@ import { Lookout } from './lookout';
 import { MilestoneFeed } from './milestone-feed';
 import { NodeApi, type NodeInfo } from './node-api';
 import { Posting } from './posting';
+import { Records } from './records';
 import { loadSdk, type SdkBuild, type StardustSdk } from './sdk';
 import { buildEssence, checkedInput, type InputContent, paymentOutput, sealEssence } from './transaction';
 
@@ -74,6 +78,7 @@ export class StardustLedger implements Ledger {
   readonly #api: NodeApi;
   readonly #connection: Connection;
   readonly #history: History;
+  readonly #records: Records;
   readonly #timeout: number;
   readonly #lookout: Lookout;
   readonly #feed: MilestoneFeed | undefined;
@@ -100,6 +105,9 @@ export class StardustLedger implements Ledger {
       ...(options.expectedNetworkId === undefined ? {} : { expectedNetworkId: options.expectedNetworkId }),
     });
     this.#history = new History(this.#api, this.#connection);
+    this.#records = new Records(this.#api, this.#connection, this.#history, (payload) =>
+      this.#loadedSdk().transactionId(payload),
+    );
     const interval = options.pollInterval ?? POLL_INTERVAL;
     this.#lookout = new Lookout(
       () => this.#connection.network(),
@@ -192,6 +200,26 @@ export class StardustLedger implements Ledger {
 
   read(address: Address, cursor: Cursor): Promise<LedgerPage> {
     return this.#reach(() => this.#history.read(address, cursor));
+  }
+
+  recordsOf(transactionId: string): Promise<LedgerRecord[]> {
+    return this.#reach(() => this.#records.of(transactionId));
+  }
+
+  latestRecords(author: Address): Promise<LedgerRecord[]> {
+    return this.#reach(() => this.#records.latest(author));
+  }
+
+  previousRecord(record: LedgerRecord): Promise<LedgerRecord | null> {
+    return this.#reach(() => this.#records.previous(record));
+  }
+
+  readRecords(filter: RecordFilter, cursor: Cursor): Promise<RecordPage> {
+    return this.#reach(() => this.#records.read(filter, cursor));
+  }
+
+  recordsCursor(from: 'now' | 'last' | 'beginning', filter: RecordFilter): Promise<Cursor> {
+    return this.#reach(() => this.#records.cursor(from, filter));
   }
 
   async requestFunds(address: Address): Promise<void> {

@@ -13,7 +13,7 @@ import type {
 import { type Answer, arrayOf, objectOf } from './answers';
 import { byteLength, minimumDeposit, type RentStructure } from './deposit';
 import { nonsense } from './failures';
-import { outputIdAt, partsOfOutputId } from './node-api';
+import { MOST_INPUTS, MOST_OUTPUTS, outputIdAt, partsOfOutputId } from './node-api';
 import {
   type BasicOutput,
   isSpendable,
@@ -49,9 +49,7 @@ const SIGNATURE_UNLOCK = 0;
 const REFERENCE_UNLOCK = 1;
 const ED25519 = 0;
 
-// TIP-20: counts. TIP-24: a block has at most 32 KiB.
-export const MOST_INPUTS = 128;
-export const MOST_OUTPUTS = 128;
+// TIP-24: a block has at most 32 KiB.
 const MOST_BLOCK_BYTES = 32_768;
 // Type, transaction id, index.
 const INPUT = 1 + 32 + 2;

@@ -32,6 +32,7 @@ export function payers(scene: () => Scene): void {
         amount: plenty + 1n,
         from: purse.address,
         reference: 'Parkplatz 7 – 3 min',
+        tag: null,
         height: outcome.height,
         confirmedAt: outcome.confirmedAt,
         spendable: true,

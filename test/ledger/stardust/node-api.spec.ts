@@ -222,7 +222,7 @@ describe('the API of a Stardust node', () => {
     // The same server by another name is another origin.
     const elsewhere = new URL(url.href.replace('127.0.0.1', 'localhost'));
     await api({ authToken: 'secret', indexerUrl: elsewhere })
-      .basicOutputIds('tst1', undefined)
+      .basicOutputIds({ address: 'tst1' }, undefined)
       .catch(() => {});
     assert.equal(seen[0]?.headers.authorization, 'Bearer secret');
     assert.ok(seen.slice(1).every(({ headers }) => headers.authorization === undefined));
@@ -230,16 +230,16 @@ describe('the API of a Stardust node', () => {
 
   it('is asked for page after page', async () => {
     answer = { items: [outputId], ledgerIndex: 7, pageSize: 1, cursor: '0x65.0xab.1' };
-    assert.deepEqual(await api().basicOutputIds('tst1q', undefined), {
+    assert.deepEqual(await api().basicOutputIds({ address: 'tst1q' }, undefined), {
       outputIds: [outputId],
       ledgerIndex: 7,
       cursor: '0x65.0xab.1',
     });
     answer = { items: [], ledgerIndex: 7 };
-    assert.equal((await api().basicOutputIds('tst1q', '0x65.0xab.1')).cursor, undefined);
+    assert.equal((await api().basicOutputIds({ address: 'tst1q' }, '0x65.0xab.1')).cursor, undefined);
     assert.equal(seen[1]?.path, '/api/indexer/v1/outputs/basic?address=tst1q&cursor=0x65.0xab.1');
     await refuses({ items: [], ledgerIndex: 7, cursor: '&address=another' }, (node) =>
-      node.basicOutputIds('tst1q', undefined),
+      node.basicOutputIds({ address: 'tst1q' }, undefined),
     );
   });
 

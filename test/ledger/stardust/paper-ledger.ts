@@ -1,4 +1,10 @@
-import type { IndexerPage, NodeInfo, OutputMetadata, UtxoChanges } from '../../../lib/ledger/stardust/node-api';
+import type {
+  BasicOutputQuery,
+  IndexerPage,
+  NodeInfo,
+  OutputMetadata,
+  UtxoChanges,
+} from '../../../lib/ledger/stardust/node-api';
 import { outputIdAt } from '../../../lib/ledger/stardust/node-api';
 import type { BasicOutput } from '../../../lib/ledger/stardust/output';
 import { type Address, writeAddress } from '../../../lib/values';
@@ -102,7 +108,7 @@ export class PaperLedger {
   }
 
   /** Like inx-indexer: unspent ones only, by key, the cursor being the key to go on from. */
-  async basicOutputIds(address: string, cursor: string | undefined): Promise<IndexerPage> {
+  async basicOutputIds({ address }: BasicOutputQuery, cursor: string | undefined): Promise<IndexerPage> {
     if (cursor !== undefined) this.turning();
     const mine = this.outputs
       .filter(({ owner, spent }) => !spent && PaperLedger.owner(owner).address === address)

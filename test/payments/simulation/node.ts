@@ -4,11 +4,14 @@ import type {
   Holdings,
   Ledger,
   LedgerPage,
+  LedgerRecord,
   NetworkInfo,
   Outcome,
   PaymentPart,
   PreparedTransaction,
   ReceivedOutput,
+  RecordFilter,
+  RecordPage,
   SealedTransaction,
   SpendableOutput,
   SpendState,
@@ -183,6 +186,28 @@ export class SimulatedNode implements Ledger {
     });
   }
 
+  // Nobody in the simulation reads what was recorded.
+  async recordsOf(): Promise<LedgerRecord[]> {
+    return [];
+  }
+
+  async latestRecords(): Promise<LedgerRecord[]> {
+    return [];
+  }
+
+  async previousRecord(): Promise<LedgerRecord | null> {
+    return null;
+  }
+
+  async recordsCursor(): Promise<string> {
+    return String(this.#height());
+  }
+
+  async readRecords(_: RecordFilter, cursor: string): Promise<RecordPage> {
+    const { cursor: next, height, ledgerTime, reached } = await this.read('' as Address, cursor);
+    return { records: [], cursor: next, height, ledgerTime, reached };
+  }
+
   async requestFunds(): Promise<void> {
     throw new CodedError('CONFIG_INVALID', 'faucet', 'no faucet here');
   }
@@ -229,6 +254,7 @@ export class SimulatedNode implements Ledger {
       amount,
       from,
       reference,
+      tag: null,
       height,
       confirmedAt: this.#timeAt(height),
       spendable,
