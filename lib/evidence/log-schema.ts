@@ -1,0 +1,26 @@
+/**
+ * What the events say: how far the log has come, and where its checkpoints were recorded. One row each, so that a year of
+ * checkpoints costs nothing here: all of them are in the events.
+ */
+export const LOG_SCHEMA = `
+CREATE TABLE IF NOT EXISTS log_state (
+  id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, root TEXT NOT NULL,
+  checkpoint_size INTEGER, checkpoint TEXT
+);
+CREATE TABLE IF NOT EXISTS log_anchors (network TEXT PRIMARY KEY, size INTEGER NOT NULL, fact TEXT NOT NULL);
+`;
+
+/**
+ * The tiles (c2sp.org/tlog-tiles) are named by the root in the event of the same write: they lead to it. The backlog holds
+ * documents whose evidence a node waits for, as text that a node or a reader gets; it goes once they have it.
+ */
+export const LOG_SIDE_TABLES = `
+CREATE TABLE IF NOT EXISTS log_tiles (
+  level INTEGER NOT NULL, tile INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, tile)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_backlog (
+  sequence INTEGER PRIMARY KEY, node TEXT NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  origin TEXT NOT NULL, leaf TEXT NOT NULL, payload TEXT
+);
+CREATE INDEX IF NOT EXISTS log_backlog_by_node ON log_backlog (node, sequence, bytes);
+`;
