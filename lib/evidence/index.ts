@@ -1,6 +1,7 @@
 export { BACKLOG_LIMIT, type BacklogLimit, type WaitingDocument, type WaitingOrigin } from './backlog';
 export { canonicalJson } from './canonical-json';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint';
+export { decryptWith, encryptFor, isEncrypted } from './encryption';
 export type { Anchor, EncryptedPayload, Evidence, SignatureFormat, SignedPayload } from './evidence';
 export { PROOF_TYPE } from './evidence';
 export { type Leaf, Log, type LogIdentity, type SignedCheckpoint } from './log';
@@ -15,6 +16,7 @@ export {
   type WarningCode,
 } from './problems';
 export { readEvidence } from './read-evidence';
+export { compileSchema } from './schema';
 export { type SignableDocument, signableDocument } from './signable-document';
 export type { ReadSignature, SignatureFacts, Signer } from './signature';
 export { readSigned, type SignedDocument, signDocument, signProofSet } from './signed-document';

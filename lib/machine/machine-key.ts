@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { inspect } from 'node:util';
 import { CodedError } from '../errors';
 import { didKeyOf } from '../values';
@@ -6,6 +6,9 @@ import { didKeyOf } from '../values';
 // RFC 8410 §7: what stands before the 32 bytes of an Ed25519 private key in PKCS #8, and of a public key in SPKI.
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const PUBLIC_KEY_LENGTH = 32;
+const PRIVATE_KEY_LENGTH = 32;
+// The same before an X25519 private key.
+const PKCS8_PREFIX_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /** An open key: one account's identity, able to sign until it is wiped. Shows nothing secret to whoever prints it. */
 export class MachineKey {
@@ -13,6 +16,7 @@ export class MachineKey {
   readonly did: string;
   readonly publicKey: Uint8Array;
   #privateKey: KeyObject | undefined;
+  #agreementKey: KeyObject | undefined;
 
   /** False: whoever reads the disk has the key (its passphrase lies beside it). */
   readonly protected: boolean;
@@ -34,8 +38,19 @@ export class MachineKey {
     return new Uint8Array(sign(null, bytes, this.#privateKey));
   }
 
+  /**
+   * The X25519 private key that belongs to this identity: with it the machine opens what was encrypted for its did. Its
+   * public key is the Ed25519 one on the other curve (RFC 7748 §4.1). @throws CodedError `KEY_LOCKED` (`wiped`)
+   */
+  agreementKey(): KeyObject {
+    if (!this.#privateKey) throw new CodedError('KEY_LOCKED', 'wiped', 'the key was closed');
+    this.#agreementKey ??= agreementKeyOf(this.#privateKey);
+    return this.#agreementKey;
+  }
+
   wipe(): void {
     this.#privateKey = undefined;
+    this.#agreementKey = undefined;
   }
 
   [inspect.custom](): string {
@@ -64,4 +79,19 @@ function privateKeyObject(privateKey: Uint8Array): KeyObject {
 function publicKeyOf(privateKey: KeyObject): Uint8Array {
   const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return new Uint8Array(der.subarray(der.length - PUBLIC_KEY_LENGTH));
+}
+
+/**
+ * RFC 8032 §5.1.5: the first half of the seed's SHA-512 is the scalar of both curves; X25519 sets and clears the same bits
+ * of it (RFC 7748 §5).
+ */
+function agreementKeyOf(privateKey: KeyObject): KeyObject {
+  const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+  const hash = createHash('sha512').update(pkcs8.subarray(-PRIVATE_KEY_LENGTH)).digest();
+  const der = Buffer.concat([PKCS8_PREFIX_X25519, hash.subarray(0, PRIVATE_KEY_LENGTH)]);
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } finally {
+    for (const secret of [pkcs8, hash, der]) secret.fill(0);
+  }
 }
