@@ -1,5 +1,5 @@
 import { CodedError } from '../errors';
-import type { Sql, SqlRow } from '../journal';
+import type { Sql, SqlRow, SqlValue } from '../journal';
 
 /** Where a document's evidence is to go. */
 export interface WaitingOrigin {
@@ -35,10 +35,11 @@ const BLOCK = 1024;
 /** What is to be stored of a document that is waited for. */
 interface BacklogEntry {
   readonly sequence: number;
-  readonly leaf: string;
-  readonly origin: WaitingOrigin;
-  /** The rest of the origin, as JSON: it may hold what SQL refuses (NUL). */
-  readonly originText: string;
+  /** As JSON, and so is the rest of the origin: a flow's text may hold what SQL refuses (NUL, lone surrogates). */
+  readonly node: string;
+  readonly origin: string;
+  readonly leaf: Uint8Array;
+  readonly payload: Uint8Array | null;
   readonly bytes: number;
 }
 
@@ -71,33 +72,31 @@ export class Backlog {
     return this.#bytes;
   }
 
-  /** @throws CodedError `BACKLOG_FULL` */
-  entries(leaves: ReadonlyArray<{ readonly text: string; readonly waiting?: WaitingOrigin }>, first: number) {
+  /**
+   * What is to be stored of those that somebody waits for.
+   *
+   * @throws CodedError `BACKLOG_FULL`
+   */
+  entries(
+    leaves: ReadonlyArray<{ readonly leaf: Uint8Array; readonly waiting: WaitingOrigin | undefined }>,
+    first: number,
+  ): BacklogEntry[] {
     const entries: BacklogEntry[] = [];
-    let bytes = 0;
-    for (const [position, { text, waiting }] of leaves.entries()) {
-      if (!waiting) continue;
-      const { nodeId, payload, ...origin } = waiting;
-      const originText = JSON.stringify(origin);
-      const entry = { sequence: first + position, leaf: text, origin: waiting, originText };
-      const weight = Buffer.byteLength(text) + Buffer.byteLength(payload ?? '') + Buffer.byteLength(originText);
-      entries.push({ ...entry, bytes: weight });
-      bytes += weight;
+    for (const [position, { leaf, waiting }] of leaves.entries()) {
+      if (waiting) entries.push(entryOf(first + position, leaf, waiting));
     }
-    if (
-      entries.length > 0 &&
-      (this.#count + entries.length > this.limit.count || this.#bytes + bytes > this.limit.bytes)
-    )
-      throw full(this);
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    const { count, bytes: most } = this.limit;
+    if (entries.length > 0 && (this.#count + entries.length > count || this.#bytes + bytes > most)) throw full(this);
     return entries;
   }
 
   /** Inside a write. */
   insert(entries: readonly BacklogEntry[], at: number, sql: Sql): void {
-    for (const { sequence, origin, originText, leaf, bytes } of entries) {
+    for (const { sequence, node, bytes, origin, leaf, payload } of entries) {
       sql.run(
         'INSERT INTO log_backlog (sequence, node, at, bytes, origin, leaf, payload) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        [sequence, JSON.stringify(origin.nodeId), at, bytes, originText, leaf, origin.payload ?? null],
+        [sequence, node, at, bytes, origin, leaf, payload],
       );
     }
   }
@@ -192,16 +191,29 @@ export class Backlog {
   }
 }
 
+function entryOf(sequence: number, leaf: Uint8Array, waiting: WaitingOrigin): BacklogEntry {
+  const { nodeId, payload: text, ...rest } = waiting;
+  const origin = JSON.stringify(rest);
+  const payload = text === undefined ? null : Buffer.from(text, 'utf8');
+  const bytes = leaf.length + (payload?.length ?? 0) + Buffer.byteLength(origin);
+  return { sequence, node: JSON.stringify(nodeId), origin, leaf, payload, bytes };
+}
+
 function waitingDocument(nodeId: string, row: SqlRow): WaitingDocument {
-  const { sequence, at, origin, leaf, payload } = row;
-  const rest = JSON.parse(String(origin)) as Omit<WaitingOrigin, 'nodeId' | 'payload'>;
+  const leaf = textOf(row['leaf']);
+  const payload = row['payload'] === null ? undefined : textOf(row['payload']);
+  const rest = JSON.parse(String(row['origin'])) as Omit<WaitingOrigin, 'nodeId' | 'payload'>;
   return {
-    sequence: Number(sequence),
-    payload: String(payload ?? leaf),
-    leaf: String(leaf),
-    origin: { nodeId, ...rest, ...(payload === null ? {} : { payload: String(payload) }) },
-    at: Number(at),
+    sequence: Number(row['sequence']),
+    payload: payload ?? leaf,
+    leaf,
+    origin: { nodeId, ...rest, ...(payload !== undefined && { payload }) },
+    at: Number(row['at']),
   };
+}
+
+function textOf(bytes: SqlValue | undefined): string {
+  return bytes instanceof Uint8Array ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8') : '';
 }
 
 function full({ count, bytes }: { readonly count: number; readonly bytes: number }): CodedError {

@@ -5,6 +5,7 @@ import { BACKLOG_LIMIT, Backlog, type BacklogLimit, type WaitingDocument, type W
 import { readCheckpoint, writeCheckpoint } from './checkpoint';
 import type { LogAnchor, LogEvents } from './log-projection';
 import { consistencyProof, inclusionProof, leafHash, rootOf, sameHash } from './merkle-tree';
+import { readTile, writeTile } from './tile-table';
 import { TileDamage, TiledTree } from './tiled-tree';
 
 export interface LogIdentity {
@@ -55,7 +56,7 @@ export class Log {
     this.#backlog = new Backlog(journal.sql, options.backlogLimit ?? BACKLOG_LIMIT);
     const state = journal.sql.get('SELECT size, root, checkpoint_size, checkpoint FROM log_state');
     const size = Number(state?.['size'] ?? 0);
-    this.#tree = sound(() => TiledTree.open(size, (level, tile) => this.#readTile(level, tile)));
+    this.#tree = sound(() => TiledTree.open(size, (level, index) => readTile(journal.sql, level, index)));
     if (size > 0 && Buffer.from(this.#tree.root).toString('hex') !== state?.['root'])
       throw damaged('the tiles of the log do not lead to its root');
     if (typeof state?.['checkpoint'] === 'string')
@@ -76,18 +77,16 @@ export class Log {
   async append(leaves: readonly Leaf[]): Promise<void> {
     if (this.#appending) throw new Error('the append before is not durable yet');
     if (leaves.length === 0) return;
-    const entries = this.#backlog.entries(leaves, this.size);
-    const { tree, tiles } = this.#tree.grow(leaves.map(({ text }) => leafHash(Buffer.from(text, 'utf8'))));
+    const bytes = leaves.map(({ text }) => Buffer.from(text, 'utf8'));
+    const entries = this.#backlog.entries(
+      leaves.map(({ waiting }, position) => ({ leaf: bytes[position] as Buffer, waiting })),
+      this.size,
+    );
+    const { tree, tiles } = this.#tree.grow(bytes.map(leafHash));
     this.#appending = true;
     try {
       await this.#journal.write((append, sql) => {
-        for (const { level, index, hashes } of tiles) {
-          sql.run(
-            `INSERT INTO log_tiles (level, tile, hashes) VALUES (?, ?, ?)
-             ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes`,
-            [level, index, hashes],
-          );
-        }
+        for (const tile of tiles) writeTile(sql, tile);
         const root = Buffer.from(tree.root).toString('hex');
         const { at } = record(append, 'log.grew', { size: tree.size, root });
         this.#backlog.insert(entries, at, sql);
@@ -212,12 +211,6 @@ export class Log {
   /** Ed25519 (RFC 8032 §5.1.6) has no chance in it: of the same tree there is one text. */
   #sign(size: number, root: Uint8Array): string {
     return writeCheckpoint({ origin: this.#identity.did, size, root }, (bytes) => this.#identity.sign(bytes));
-  }
-
-  #readTile(level: number, tile: number): Uint8Array | undefined {
-    const row = this.#journal.sql.get('SELECT hashes FROM log_tiles WHERE level = ? AND tile = ?', [level, tile]);
-    const hashes = row?.['hashes'];
-    return hashes instanceof Uint8Array ? hashes : undefined;
   }
 
   #assertInside(size: number): void {

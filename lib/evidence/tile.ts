@@ -15,6 +15,8 @@ const NODES = 2 * TILE_WIDTH - 1;
 export class Tile {
   /** Bottom hashes so far. */
   #width = 0;
+  /** Of these, how many are on the disk. */
+  #storedWidth = 0;
   readonly #nodes: Uint8Array;
 
   constructor(
@@ -25,9 +27,10 @@ export class Tile {
     this.#nodes = nodes;
   }
 
-  static of(level: number, index: number, hashes: Uint8Array): Tile {
+  static stored(level: number, index: number, hashes: Uint8Array): Tile {
     const tile = new Tile(level, index);
     for (let at = 0; at < hashes.length; at += HASH_LENGTH) tile.push(hashes.subarray(at, at + HASH_LENGTH));
+    tile.#storedWidth = tile.#width;
     return tile;
   }
 
@@ -35,11 +38,15 @@ export class Tile {
     return this.#width;
   }
 
+  get storedWidth(): number {
+    return this.#storedWidth;
+  }
+
   get full(): boolean {
     return this.#width === TILE_WIDTH;
   }
 
-  /** What is stored of it. */
+  /** The bottom: what is stored of it. */
   get hashes(): Uint8Array {
     return this.#nodes.subarray(0, this.#width * HASH_LENGTH);
   }
@@ -68,9 +75,11 @@ export class Tile {
     this.#width += 1;
   }
 
-  copy(): Tile {
+  /** What it is to grow from, once it is stored itself. */
+  next(): Tile {
     const tile = new Tile(this.level, this.index, this.#nodes.slice());
     tile.#width = this.#width;
+    tile.#storedWidth = this.#width;
     return tile;
   }
 }

@@ -1,8 +1,8 @@
 import { HASH_LENGTH, rootOf, type Subtrees, sameHash } from './merkle-tree';
 import { TILE_HEIGHT, TILE_WIDTH, Tile } from './tile';
 
-/** Reads the hashes of a stored tile. */
-export type ReadTile = (level: number, index: number) => Uint8Array | undefined;
+/** Reads the hashes of a stored tile, as many as there are. */
+export type ReadTile = (level: number, index: number) => Uint8Array;
 
 /** What is wrong with stored tiles. */
 export class TileDamage extends Error {
@@ -35,7 +35,7 @@ export class TiledTree implements Subtrees {
     for (let [level, hashes] = [0, size]; hashes > 0; [level, hashes] = [level + 1, Math.floor(hashes / TILE_WIDTH)]) {
       const index = Math.floor(hashes / TILE_WIDTH);
       const width = hashes % TILE_WIDTH;
-      edge.push(Tile.of(level, index, width === 0 ? new Uint8Array() : readWhole(read, level, index, width)));
+      edge.push(Tile.stored(level, index, width === 0 ? new Uint8Array() : readWhole(read, level, index, width)));
     }
     return new TiledTree(size, edge, read, new Map());
   }
@@ -45,7 +45,10 @@ export class TiledTree implements Subtrees {
     return this.#root;
   }
 
-  /** The tree with these leaves added, and the tiles that make the difference: each once, as it is afterwards. */
+  /**
+   * The tree with these leaves added, and the tiles that make the difference: each once, as it is afterwards. Grow from it
+   * only once they are stored.
+   */
   grow(leafHashes: readonly Uint8Array[]): { readonly tree: TiledTree; readonly tiles: readonly Tile[] } {
     const edge = this.edge.slice();
     const touched = new Set<Tile>();
@@ -53,7 +56,7 @@ export class TiledTree implements Subtrees {
       let tile = edge[level];
       if (!tile || !touched.has(tile)) {
         // The edge of this tree stays as it is: what is being written may fail.
-        tile = tile?.copy() ?? new Tile(level, 0);
+        tile = tile?.next() ?? new Tile(level, 0);
         edge[level] = tile;
         touched.add(tile);
       }
@@ -93,7 +96,7 @@ export class TiledTree implements Subtrees {
       return cached;
     }
     const above = this.#tile(level + 1, Math.floor(index / TILE_WIDTH));
-    const tile = Tile.of(level, index, readWhole(this.read, level, index, TILE_WIDTH));
+    const tile = Tile.stored(level, index, readWhole(this.read, level, index, TILE_WIDTH));
     if (!sameHash(tile.root, above.node(0, index % TILE_WIDTH)))
       throw new TileDamage(`tile ${key} is not the one that was written`);
     return this.#cached(tile);
@@ -111,7 +114,7 @@ export class TiledTree implements Subtrees {
 
 function readWhole(read: ReadTile, level: number, index: number, width: number): Uint8Array {
   const hashes = read(level, index);
-  if (hashes?.length !== width * HASH_LENGTH)
-    throw new TileDamage(`tile ${level}/${index} has ${hashes?.length ?? 'no'} bytes instead of ${width} hashes`);
+  if (hashes.length !== width * HASH_LENGTH)
+    throw new TileDamage(`tile ${level}/${index} has ${hashes.length} bytes instead of ${width} hashes`);
   return hashes;
 }
