@@ -14,6 +14,7 @@ export const PROBLEMS = {
   // Signatures
   SIGNATURE_UNREADABLE: 'The document has a signature of a kind or form that is not known: __reason__.',
   PAYLOAD_CHANGED: 'The signature of __signer__ does not fit the document: one of the two was changed.',
+  SIGNATURE_EXPIRED: 'The signature of __signer__ was good until __expiresAt__ only.',
   SIGNER_UNTRUSTED: 'The document is signed by __signer__, who is not trusted.',
 
   // Evidence and checkpoints
@@ -25,7 +26,7 @@ export const PROBLEMS = {
   CHECKPOINT_UNREADABLE: 'The checkpoint in the evidence cannot be read: __reason__.',
   CHECKPOINT_SIGNATURE_INVALID: 'The signature of the checkpoint in the evidence is not that of the machine it names.',
   CHECKPOINT_CONFLICT:
-    'The machine __origin__ keeps two histories: a checkpoint of size __size__ and another one of size __otherSize__ cannot both be true (__where__).',
+    'The machine __origin__ keeps two histories: its checkpoints of size __size__ and __otherSize__ contradict each other.',
 
   // The ledger
   ANCHOR_MISSING: 'There is no evidence that the document is on a ledger.',
@@ -38,6 +39,8 @@ export const PROBLEMS = {
   ANCHOR_TAG: 'The checkpoint is on the ledger under the tag __tag__, the evidence names __claimed__.',
   ANCHOR_TIME: 'The checkpoint is on the ledger since __confirmedAt__, the evidence claims __claimed__.',
   ANCHOR_HEIGHT: 'The checkpoint is on the ledger at height __height__, the evidence claims __claimed__.',
+  LEDGER_FORK:
+    'The machine __origin__ has __heads__ newest checkpoints on the ledger: somebody keeps a second history with its key.',
   ANCHOR_HISTORY_GONE:
     'The ledger has forgotten what was in transaction __transactionId__. Ask a node that keeps the whole history.',
 
@@ -63,8 +66,12 @@ export const WARNINGS = {
   SIGNER_UNCHECKED: 'No trusted signers are named: anyone may have signed this.',
   ANCHOR_UNCHECKED: PROBLEMS.ANCHOR_UNCHECKED,
   ANCHOR_HISTORY_GONE: PROBLEMS.ANCHOR_HISTORY_GONE,
-  HISTORY_UNSEEN:
-    'Whether __origin__ has another checkpoint of size __size__ on the ledger could not be told: __reason__.',
+  HISTORY_ELSEWHERE:
+    'The record is not among those that lead to the newest one of __origin__: whether there is another checkpoint of size __size__ on the ledger could not be told.',
+  HISTORY_FORGOTTEN:
+    'The ledger has forgotten older records of __origin__: whether there is another checkpoint of size __size__ could not be told.',
+  HISTORY_TOO_LONG:
+    'Since then __origin__ has put more records on the ledger than are walked back: whether there is another checkpoint of size __size__ could not be told.',
   SEQUENCE_MISSING: 'The document does not say which place it has in a log: a missing document would not be noticed.',
   LOG_BEGINS_EARLIER: 'The log of __log__ has __missing__ documents before the first one here.',
   LOG_GOES_ON: 'The log of __log__ has at least __missing__ documents after the last one here.',
