@@ -29,11 +29,22 @@ export function failure(RED: Api, error: unknown): Error {
 export function sentence(RED: Api, error: CodedError): string {
   const parameters = shownParameters(error);
   for (const detail of [error.detail, 'default']) {
-    const key = `errors.${error.code}.${detail}`;
-    const text: unknown = RED._(`${CATALOGUE}${key}`, parameters);
-    if (typeof text === 'string' && text !== '' && !text.endsWith(key)) return text;
+    const text = translated(RED, `${CATALOGUE}errors.${error.code}.${detail}`, parameters);
+    if (text !== undefined) return text;
   }
   return error.message;
+}
+
+/** A text of a catalogue in the language of Node-RED; undefined where it has none. */
+export function translated(
+  RED: Api,
+  key: string,
+  parameters: Readonly<Record<string, string | number>>,
+): string | undefined {
+  const text: unknown = RED._(key, parameters);
+  // What is not found comes back as the key, with or without its catalogue.
+  const [, path = key] = key.split(':');
+  return typeof text === 'string' && text !== '' && !text.endsWith(path) ? text : undefined;
 }
 
 /** Message key of the few words that fit under a node. */

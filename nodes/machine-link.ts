@@ -1,5 +1,5 @@
 import { type CodedError, isCodedError } from '../lib/errors';
-import type { Machine, MachineState } from '../lib/runtime';
+import type { Machine, MachineIdentity, MachineState } from '../lib/runtime';
 import { configInvalid } from './failure';
 import { flowsStarted } from './flows-started';
 import { type Api, type Node, runningNode } from './node-red';
@@ -25,6 +25,8 @@ export interface LinkOptions {
   /** What the status line says while the machine can work. */
   readonly ready: (state: MachineState & { phase: 'ready' }) => Status;
   readonly starting: Status;
+  /** What it says while the machine cannot, where that is not simply why. */
+  readonly down?: (error: CodedError) => Status;
   /** Called once the flows run, so that what it sends arrives; returns how to stop. */
   readonly whenStarted?: (machine: Machine) => () => void;
 }
@@ -68,13 +70,29 @@ export function machineLinks(RED: Api): LinkMachine {
   };
 }
 
-function statusOf(state: MachineState, options: Pick<LinkOptions, 'ready' | 'starting'>): Status {
+function statusOf(state: MachineState, options: Pick<LinkOptions, 'ready' | 'starting' | 'down'>): Status {
   switch (state.phase) {
     case 'ready':
       return options.ready(state);
     case 'starting':
       return options.starting;
     case 'down':
-      return failed(state.error);
+      return options.down ? options.down(state.error) : failed(state.error);
   }
+}
+
+/** Waits out the start of a machine. @throws CodedError the machine's own when it is down */
+export function identityOf(machine: Machine): Promise<MachineIdentity> {
+  return new Promise((resolve, reject) => {
+    let answered = false;
+    let stop = () => {};
+    stop = machine.watch((state) => {
+      if (answered || state.phase === 'starting') return;
+      answered = true;
+      if (state.phase === 'ready') resolve(state.identity);
+      else reject(state.error);
+      // Called at once, `watch` has not returned its stop yet.
+      queueMicrotask(() => stop());
+    });
+  });
 }

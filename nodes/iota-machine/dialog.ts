@@ -75,6 +75,17 @@ export function serveMachineDialog(RED: Api): void {
       return { requested: true };
     }),
   );
+
+  RED.httpAdmin.post(
+    '/iota-machine/:id/succeed',
+    mayWrite,
+    smallJson,
+    answer(RED, async ({ params, body }) => {
+      const passphrase = optionalTextOf(body, 'passphrase', PASSPHRASE_LIMIT);
+      const successor = { key: keyIn(body), ...(passphrase !== undefined && { passphrase }) };
+      return { statement: await deployedMachine(RED, String(params.id)).succeed(successor) };
+    }),
+  );
 }
 
 async function accountOf(RED: Api, machine: Machine): Promise<object> {

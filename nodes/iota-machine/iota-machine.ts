@@ -1,5 +1,5 @@
 import { isCodedError } from '../../lib/errors';
-import { type LedgerConnection, type MachineConfiguration, runtimeOf } from '../../lib/runtime';
+import { type AnchoringSettings, type LedgerConnection, type MachineConfiguration, runtimeOf } from '../../lib/runtime';
 import { configInvalid, failure } from '../failure';
 import type { LedgerNode } from '../ledger-node';
 import type { MachineNode } from '../machine-link';
@@ -13,6 +13,10 @@ interface MachineConfig extends NodeDef {
   readonly accountIndex?: string | number;
   readonly policy?: unknown;
   readonly contacts?: unknown;
+  /** When and under which tag the checkpoints of its log go to the ledger. */
+  readonly tag?: string;
+  readonly batchCount?: string | number;
+  readonly batchSeconds?: string | number;
 }
 
 interface ThisMachine extends MachineNode {
@@ -20,6 +24,8 @@ interface ThisMachine extends MachineNode {
   users: Users;
   readonly credentials: { readonly machinePassphrase?: string };
 }
+
+const DEFAULT_ANCHORING: AnchoringSettings = { tag: 'me1:log', batchCount: 1000, batchSeconds: 60 };
 
 /** An identity with its account and its policy. The account belongs to the runtime: a deploy closes this node, not payments. */
 export default function iotaMachine(RED: Api): void {
@@ -67,17 +73,22 @@ function configurationOf(node: ThisMachine, config: MachineConfig): MachineConfi
     accountIndex: accountIndexOf(config.accountIndex),
     policy: config.policy ?? null,
     contacts: config.contacts ?? null,
+    anchoring: anchoringOf(config),
     ...(passphrase && { machinePassphrase: passphrase }),
   };
 }
 
-/** Node-RED leaves `${NAME}` as it is when there is no such variable: a fleet must not silently share that as a name. */
 function keyOf(node: ThisMachine, { key }: MachineConfig): string {
   if (!key) return node.id;
-  const variable = /^\$\{(.*)\}$/.exec(key)?.[1];
+  const variable = unsetVariable(key);
   if (variable !== undefined)
     throw configInvalid('key-variable', `there is no variable ${variable}`, { name: variable });
   return key;
+}
+
+/** Node-RED leaves `${NAME}` as it is when there is no such variable: a fleet must not silently share that as a name. */
+function unsetVariable(value: string): string | undefined {
+  return /^\$\{(.*)\}$/.exec(value)?.[1];
 }
 
 function accountIndexOf(value: string | number | undefined): number {
@@ -86,4 +97,19 @@ function accountIndexOf(value: string | number | undefined): number {
   throw configInvalid('account-index', 'the account index is a whole number from 0', {
     value: String(value).slice(0, 40),
   });
+}
+
+/** A flow that was made before there were logs has none of these. The runtime checks them. */
+function anchoringOf({ tag, batchCount, batchSeconds }: MachineConfig): AnchoringSettings {
+  const variable = tag && unsetVariable(tag);
+  if (variable) throw configInvalid('tag-variable', `there is no variable ${variable}`, { name: variable });
+  return {
+    tag: tag || DEFAULT_ANCHORING.tag,
+    batchCount: numberOf(batchCount) ?? DEFAULT_ANCHORING.batchCount,
+    batchSeconds: numberOf(batchSeconds) ?? DEFAULT_ANCHORING.batchSeconds,
+  };
+}
+
+function numberOf(value: string | number | undefined): number | undefined {
+  return value === undefined || value === '' ? undefined : Number(value);
 }

@@ -1,9 +1,9 @@
 import { isCodedError } from '../../lib/errors';
-import type { Machine, MachineEvent, MachineState } from '../../lib/runtime';
+import type { Machine, MachineEvent } from '../../lib/runtime';
 import { formatAmount } from '../../lib/values';
 import { configInvalid } from '../failure';
 import { onInput } from '../input';
-import { machineLinks } from '../machine-link';
+import { identityOf, machineLinks } from '../machine-link';
 import { type Api, type IncomingMessage, type Node, type NodeDef, sendOn } from '../node-red';
 import { failed, type Status } from '../status';
 import { paymentRequest } from './payment-request';
@@ -14,7 +14,6 @@ interface WalletConfig extends NodeDef {
   readonly action?: string;
 }
 
-type Ready = MachineState & { readonly phase: 'ready' };
 type Action = (machine: Machine, message: IncomingMessage) => Promise<unknown>;
 
 const HISTORY_LIMIT = 100;
@@ -87,22 +86,6 @@ function actionOf({ action }: WalletConfig, { topic }: IncomingMessage): string 
 
 function tell(event: MachineEvent): { topic: string; payload: unknown } {
   return { topic: event.event, payload: event.event === 'receipt' ? event.receipt : event };
-}
-
-/** Waits out the start of a machine. @throws CodedError the machine's own when it is down */
-function identityOf(machine: Machine): Promise<Ready['identity']> {
-  return new Promise((resolve, reject) => {
-    let answered = false;
-    let stop = () => {};
-    stop = machine.watch((state) => {
-      if (answered || state.phase === 'starting') return;
-      answered = true;
-      if (state.phase === 'ready') resolve(state.identity);
-      else reject(state.error);
-      // Called at once, `watch` has not returned its stop yet.
-      queueMicrotask(() => stop());
-    });
-  });
 }
 
 function historyLimit(value: unknown): number {

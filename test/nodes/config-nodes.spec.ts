@@ -106,8 +106,25 @@ describe('a machine node', () => {
       accountIndex: 3,
       policy: { payees: ['*'] },
       contacts: { shop: ADDRESS },
+      // As a flow has it that was made before machines had logs.
+      anchoring: { tag: 'me1:log', batchCount: 1000, batchSeconds: 60 },
       machinePassphrase: 'open sesame',
     });
+  });
+
+  it('says when its log goes to the ledger, and under which tag', async () => {
+    process.env.ME_TEST_TAG = 'plant-7';
+    try {
+      await start([TAB, LEDGER, { ...MACHINE, tag: variable('ME_TEST_TAG'), batchCount: '50', batchSeconds: '2' }]);
+      assert.deepEqual(machine().configuration.anchoring, { tag: 'plant-7', batchCount: 50, batchSeconds: 2 });
+    } finally {
+      delete process.env.ME_TEST_TAG;
+    }
+  });
+
+  it('leaves it to the runtime to refuse what is no number', async () => {
+    await start([TAB, LEDGER, { ...MACHINE, tag: '', batchCount: 'many', batchSeconds: '' }]);
+    assert.deepEqual(machine().configuration.anchoring, { tag: 'me1:log', batchCount: Number.NaN, batchSeconds: 60 });
   });
 
   it('takes the name of its key from the environment', async () => {
@@ -122,6 +139,7 @@ describe('a machine node', () => {
 
   for (const [why, wrong] of [
     ['a variable that is not set', { key: variable('ME_TEST_NO_SUCH_VARIABLE') }],
+    ['a tag from a variable that is not set', { tag: variable('ME_TEST_NO_SUCH_VARIABLE') }],
     ['an account that is no number', { accountIndex: 'first' }],
     ['no ledger', { ledger: '' }],
   ] as const) {
@@ -215,6 +233,24 @@ describe('the dialog of a machine', () => {
     await start([TAB, LEDGER, MACHINE]);
     assert.deepEqual((await post('/iota-machine/machine/fund', {})).body, { requested: true });
     assert.equal(machine().funded, 1);
+  });
+
+  it('hands the word of the deployed machine over to another key', async () => {
+    await start([TAB, LEDGER, MACHINE]);
+    const { status, body } = await post('/iota-machine/machine/succeed', { key: 'next', passphrase: 'p' });
+    assert.deepEqual([status, body], [200, { statement: { value: { successor: DID }, proof: [] } }]);
+    assert.deepEqual(machine().successor, { key: 'next', passphrase: 'p' });
+    await post('/iota-machine/machine/succeed', { key: 'unprotected', passphrase: '' });
+    assert.deepEqual(machine().successor, { key: 'unprotected' });
+  });
+
+  it('tells why it could not hand over', async () => {
+    await start([TAB, LEDGER, MACHINE]);
+    assert.equal((await post('/iota-machine/machine/succeed', {})).body.detail, 'request');
+    assert.equal((await post('/iota-machine/other/succeed', { key: 'next' })).body.detail, 'machine-not-deployed');
+    machine().nextError = new CodedError('KEY_MISSING', 'default', 'there is no such key', { key: 'next' });
+    const { status, body } = await post('/iota-machine/machine/succeed', { key: 'next' });
+    assert.deepEqual([status, body.code], [400, 'KEY_MISSING']);
   });
 
   it('refuses what is no small JSON', async () => {

@@ -1,17 +1,23 @@
 /** A runtime without threads, keys or ledger: nodes talk to it, tests decide what it answers. */
 import { CodedError } from '../../lib/errors';
+import { type Evidence, PROOF_TYPE, type Verification, type VerificationRequest } from '../../lib/evidence';
 import type { NetworkInfo } from '../../lib/ledger';
 import type { Balance, PaymentOrder, PaymentReport, Receipt, ReceivedPayment } from '../../lib/payments/order';
 import type {
+  EvidencedReading,
   Keystore,
   LedgerConfiguration,
   LedgerConnection,
   LedgerState,
+  LogStatus,
   Machine,
   MachineConfiguration,
   MachineEvent,
   MachineState,
   Runtime,
+  SignedReading,
+  SignOrder,
+  SuccessorOrder,
 } from '../../lib/runtime';
 
 export const NETWORK: NetworkInfo = {
@@ -67,6 +73,32 @@ export function receivedPayment(number: number): ReceivedPayment {
   };
 }
 
+export const EVIDENCE: Evidence = {
+  type: PROOF_TYPE,
+  proof: 'the proof',
+  anchor: {
+    network: NETWORK.networkId,
+    tag: 'me1:log',
+    transactionId: '0xabc',
+    confirmedAt: '2026-01-01T00:00:00.000Z',
+  },
+};
+
+export const EMPTY_LOG: LogStatus = { size: 0, anchored: 0, waiting: 0, waitingBytes: 0 };
+
+export const VALID: Verification = {
+  valid: true,
+  signer: DID,
+  signedAt: '2026-01-01T00:00:00.000Z',
+  sequence: 0,
+  anchored: false,
+  anchoredAt: null,
+  problems: [],
+  warnings: [],
+  problemCount: 0,
+  warningCount: 0,
+};
+
 /** Something that tells its state at once and on every change. */
 class Watched<S> {
   readonly listeners = new Set<(state: S) => void>();
@@ -87,6 +119,20 @@ export interface FakePayment {
   readonly signal: AbortSignal | undefined;
   progress(kind: 'submitted' | 'unknown'): void;
   confirm(receipt?: Receipt): void;
+  fail(error: unknown): void;
+}
+
+export interface FakeSigning {
+  readonly order: SignOrder;
+  /** Answers with the payload and a proof that only this fake believes. */
+  sign(sequence: number): SignedReading;
+  fail(error: unknown): void;
+}
+
+export interface FakeVerification {
+  readonly request: VerificationRequest;
+  readonly ledger: LedgerConnection | undefined;
+  answer(verification?: Verification): void;
   fail(error: unknown): void;
 }
 
@@ -115,6 +161,13 @@ export class FakeMachine extends Watched<MachineState> implements Machine {
   askedLimit: number | undefined;
   /** Called for every payment; tests wait for it. */
   onPayment: (payment: FakePayment) => void = () => undefined;
+  readonly signings: FakeSigning[] = [];
+  onSigning: (signing: FakeSigning) => void = () => undefined;
+  readonly evidence = new Map<string, (reading: EvidencedReading) => void>();
+  readonly log = new Watched<LogStatus>(EMPTY_LOG);
+  /** What JWEs hold, by their `ciphertext`. */
+  readonly sealed = new Map<string, unknown>();
+  successor: SuccessorOrder | undefined;
 
   constructor(readonly configuration: MachineConfiguration) {
     super({ phase: 'ready', identity: { did: DID, address: ADDRESS, network: NETWORK, protected: true } });
@@ -169,13 +222,63 @@ export class FakeMachine extends Watched<MachineState> implements Machine {
     return () => void this.listening.delete(listenerId);
   }
 
+  sign(order: SignOrder): Promise<SignedReading> {
+    return new Promise((resolve, reject) => {
+      const signing: FakeSigning = {
+        order,
+        sign: (sequence) => {
+          const reading = { payload: { value: order.payload as string, proof: `proof ${sequence}` }, sequence };
+          resolve(reading);
+          return reading;
+        },
+        fail: reject,
+      };
+      this.signings.push(signing);
+      this.onSigning(signing);
+    });
+  }
+
+  onEvidence(nodeId: string, listener: (reading: EvidencedReading) => void): () => void {
+    this.evidence.set(nodeId, listener);
+    return () => void this.evidence.delete(nodeId);
+  }
+
+  async logStatus(): Promise<LogStatus> {
+    this.#fail();
+    return this.log.state;
+  }
+
+  watchLog(listener: (status: LogStatus) => void): () => void {
+    this.log.listeners.add(listener);
+    return () => void this.log.listeners.delete(listener);
+  }
+
+  async decrypt(payload: { readonly [member: string]: unknown }) {
+    this.#fail();
+    return this.sealed.get(String(payload.ciphertext)) as { value: string };
+  }
+
+  async succeed(successor: SuccessorOrder) {
+    this.#fail();
+    this.successor = successor;
+    return { value: { successor: DID }, proof: [] };
+  }
+
+  didOf(name: string): string {
+    const contacts = (this.configuration.contacts ?? {}) as Readonly<Record<string, string>>;
+    const did = name.startsWith('did:') ? name : contacts[name];
+    if (did === undefined) throw new CodedError('CONFIG_INVALID', 'reader', 'no such contact', { name });
+    return did;
+  }
+
   async close(): Promise<void> {
     this.closed += 1;
   }
 
   /** Nodes that still hold on to this machine: all of it must be gone after a close. */
   get held(): number {
-    return this.listeners.size + this.events.size + this.redelivery.size + this.listening.size;
+    const held = [this.listeners, this.events, this.redelivery, this.listening, this.evidence, this.log.listeners];
+    return held.reduce((count, { size }) => count + size, 0);
   }
 
   #fail(): void {
@@ -219,6 +322,8 @@ export class FakeRuntime implements Runtime {
   /** Taken (and used up) by the next `openLedger` or `openMachine`. */
   nextError: Error | undefined;
   keystore = new FakeKeystore();
+  verifications: FakeVerification[] = [];
+  onVerification: (verification: FakeVerification) => void = () => undefined;
   onLedger: (ledger: FakeLedger) => void = () => undefined;
 
   openLedger(configuration: LedgerConfiguration): FakeLedger {
@@ -236,7 +341,18 @@ export class FakeRuntime implements Runtime {
     return machine;
   }
 
+  verify(request: VerificationRequest, ledger?: LedgerConnection): Promise<Verification> {
+    return new Promise((resolve, reject) => {
+      const answer = (verification: Verification = VALID) => resolve(verification);
+      const asked = { request, ledger, answer, fail: reject };
+      this.verifications.push(asked);
+      this.onVerification(asked);
+    });
+  }
+
   reset(): void {
+    this.verifications = [];
+    this.onVerification = () => undefined;
     this.ledgers = [];
     this.machines = [];
     this.nextError = undefined;

@@ -1,4 +1,4 @@
-/** The five nodes in Node-RED's test helper, on a {@link FakeRuntime} that stands in for `lib/runtime`. */
+/** The nodes in Node-RED's test helper, on a {@link FakeRuntime} that stands in for `lib/runtime`. */
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,15 @@ requireHere.cache[runtimePath] = {
   ...(before ?? ({ id: runtimePath, filename: runtimePath, loaded: true } as NodeJS.Module)),
   exports: { runtimeOf: () => fake },
 };
-export const TYPES = ['iota-ledger', 'iota-machine', 'iota-wallet', 'iota-pay', 'iota-listen'] as const;
+export const TYPES = [
+  'iota-ledger',
+  'iota-machine',
+  'iota-wallet',
+  'iota-pay',
+  'iota-listen',
+  'iota-sign-data',
+  'iota-verify-data',
+] as const;
 const nodes = TYPES.map((type) => {
   const module = requireHere(`../../nodes/${type}/${type}.ts`) as { default: (RED: NodeAPI) => void };
   return module.default;

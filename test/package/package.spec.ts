@@ -18,7 +18,15 @@ import {
 } from './installation';
 import { freePorts, type RunningNodeRed, startNodeRed } from './running-node-red';
 
-const TYPES = ['iota-ledger', 'iota-machine', 'iota-wallet', 'iota-pay', 'iota-listen'];
+const TYPES = [
+  'iota-ledger',
+  'iota-machine',
+  'iota-wallet',
+  'iota-pay',
+  'iota-listen',
+  'iota-sign-data',
+  'iota-verify-data',
+];
 
 /** What may be in the tarball; everything else is ours alone. */
 const SHIPPED = [
@@ -178,7 +186,7 @@ describe('the package', function () {
         const entries = await nodeRed.get<{ fn: string }[]>(`/library/examples/flows/${PACKAGE}`);
         const names = entries.map(({ fn }) => fn);
         assert.deepEqual(
-          ['parking', ...TYPES].filter((name) => !names.includes(name)),
+          ['parking', 'signed-sensor', 'auditor', ...TYPES].filter((name) => !names.includes(name)),
           [],
         );
         for (const name of names) {
