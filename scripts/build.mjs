@@ -18,6 +18,7 @@ const dist = join(root, 'dist');
 const STANDALONE = {
   'vault-worker': 'lib/vault/vault-worker.ts',
   'stardust-worker': 'lib/ledger/stardust-worker.ts',
+  'evidence-worker': 'lib/evidence/evidence-worker.ts',
   'sandbox-worker': 'lib/sandbox/tangle-worker.ts',
   'machine-economy': 'lib/cli/machine-economy.ts',
 };
