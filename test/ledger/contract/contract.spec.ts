@@ -3,6 +3,7 @@ import { faults } from './faults';
 import { tangles } from './networks';
 import { payers } from './paying';
 import { readers } from './reading';
+import { recorders } from './recording';
 import { PATIENCE, Scene } from './scene';
 
 /**
@@ -26,6 +27,7 @@ for (const network of tangles()) {
     connections(opened);
     payers(opened);
     readers(opened);
+    recorders(opened);
     faults(opened);
   });
 }

@@ -194,44 +194,6 @@ export function readers(scene: () => Scene): void {
       await proxy.close();
     });
   });
-
-  describe('a record', () => {
-    it('is found again with its bytes by anyone who reads the address, and the next one may spend it', async () => {
-      const { ledger, plenty } = scene();
-      const { purse, outputs } = await scene().filledPurse(plenty * 6n);
-      const { cursor } = await ledger.holdings(purse.address);
-      const text = JSON.stringify({ reading: 21.5, unit: 'Cel' });
-      const tag = Buffer.from(`test-${process.pid}-${Date.now()}`);
-      const first = await purse.sign(ledger, { records: [{ tag, bytes: Buffer.from(text) }] }, outputs);
-      await ledger.submit(first.sealed);
-      assert.equal((await scene().settle(first)).state, 'final');
-      const anyone = scene().connect();
-      const found = (await readOn(anyone, purse.address, cursor)).received.find(({ reference }) => reference === text);
-      assert.equal(found?.from, purse.address);
-      assert.equal(found?.transactionId, first.transactionId);
-      assert.equal(found?.amount, first.prepared.change.find(({ index }) => index === found?.outputIndex)?.amount);
-      await scene().disconnect(anyone);
-
-      const now = (await ledger.holdings(purse.address)).outputs;
-      assert.equal(now.length, 2);
-      const second = await purse.sign(ledger, { records: [{ tag, bytes: Buffer.from('the next one') }] }, now);
-      await ledger.submit(second.sealed);
-      assert.equal((await scene().settle(second)).state, 'final');
-      assert.deepEqual(await ledger.spends([String(found?.outputId)]), [{ state: 'spent', by: second.transactionId }]);
-    });
-
-    it('may be as large as the protocol allows', async () => {
-      const { ledger, plenty } = scene();
-      // 8 KiB of metadata need the deposit of about 8,700 bytes.
-      const { purse, outputs } = await scene().filledPurse(plenty * 12n);
-      const bytes = Buffer.alloc(8192, 'x');
-      const transaction = await purse.sign(ledger, { records: [{ tag: Buffer.alloc(64, 't'), bytes }] }, outputs);
-      await ledger.submit(transaction.sealed);
-      assert.equal((await scene().settle(transaction)).state, 'final');
-      const { outputs: now } = await ledger.holdings(purse.address);
-      assert.ok(now.some(({ reference }) => reference === bytes.toString()));
-    });
-  });
 }
 
 function byId(a: { outputId: string }, b: { outputId: string }): number {
