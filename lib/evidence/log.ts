@@ -43,6 +43,8 @@ export class Log {
   #tree: TiledTree;
   /** Durable. */
   #checkpoint: SignedCheckpoint | undefined;
+  /** did of the key that speaks for this machine now; durable. */
+  #successor: string | undefined;
   #appending = false;
 
   /**
@@ -54,11 +56,12 @@ export class Log {
     this.#journal = journal;
     this.#identity = identity;
     this.#backlog = new Backlog(journal.sql, options.backlogLimit ?? BACKLOG_LIMIT);
-    const state = journal.sql.get('SELECT size, root, checkpoint_size, checkpoint FROM log_state');
+    const state = journal.sql.get('SELECT size, root, checkpoint_size, checkpoint, successor FROM log_state');
     const size = Number(state?.['size'] ?? 0);
     this.#tree = sound(() => TiledTree.open(size, (level, index) => readTile(journal.sql, level, index)));
     if (size > 0 && Buffer.from(this.#tree.root).toString('hex') !== state?.['root'])
       throw damaged('the tiles of the log do not lead to its root');
+    if (typeof state?.['successor'] === 'string') this.#successor = state['successor'];
     if (typeof state?.['checkpoint'] === 'string')
       this.#checkpoint = { size: Number(state['checkpoint_size']), text: state['checkpoint'] };
   }
@@ -72,9 +75,12 @@ export class Log {
    * Durable when it resolves; when it rejects nothing has happened. One at a time, since a leaf holds its own sequence,
    * signed: the first of these is `size`. Documents that nobody waits for are never refused.
    *
-   * @throws CodedError `BACKLOG_FULL` (before anything is written), `JOURNAL_DAMAGED`
+   * @param options.closing did of the successor: these are the last leaves of this log
+   * @throws CodedError `BACKLOG_FULL` (before anything is written), `KEY_MISSING` (`succeeded`) for a log that is closed,
+   * `JOURNAL_DAMAGED`
    */
-  async append(leaves: readonly Leaf[]): Promise<void> {
+  async append(leaves: readonly Leaf[], options: { readonly closing?: string } = {}): Promise<void> {
+    this.#assertOpen();
     if (this.#appending) throw new Error('the append before is not durable yet');
     if (leaves.length === 0) return;
     const bytes = leaves.map(({ text }) => Buffer.from(text, 'utf8'));
@@ -90,11 +96,13 @@ export class Log {
         const root = Buffer.from(tree.root).toString('hex');
         const { at } = record(append, 'log.grew', { size: tree.size, root });
         this.#backlog.insert(entries, at, sql);
+        if (options.closing !== undefined) record(append, 'log.closed', { successor: options.closing });
       });
     } finally {
       this.#appending = false;
     }
     this.#tree = tree;
+    this.#successor = options.closing;
     tree.remember(tiles);
     this.#backlog.inserted(entries);
   }
@@ -169,7 +177,7 @@ export class Log {
 
   rootAt(size: number): Uint8Array {
     this.#assertInside(size);
-    return sound(() => rootOf(size, this.#tree).slice());
+    return sound(() => new Uint8Array(rootOf(size, this.#tree)));
   }
 
   /**
@@ -213,6 +221,14 @@ export class Log {
     return writeCheckpoint({ origin: this.#identity.did, size, root }, (bytes) => this.#identity.sign(bytes));
   }
 
+  #assertOpen(): void {
+    const successor = this.#successor;
+    if (successor === undefined) return;
+    throw new CodedError('KEY_MISSING', 'succeeded', `this machine has handed its voice over to ${successor}`, {
+      successor,
+    });
+  }
+
   #assertInside(size: number): void {
     if (!isWhole(size) || size > this.size) throw new RangeError(`the log has ${this.size} leaves, not ${size}`);
   }
@@ -237,7 +253,7 @@ function damaged(message: string, cause?: unknown): CodedError {
 
 /** Views of tiles stay inside. */
 function copies(hashes: readonly Uint8Array[]): Uint8Array[] {
-  return hashes.map((hash) => hash.slice());
+  return hashes.map((hash) => new Uint8Array(hash));
 }
 
 function isWhole(value: number): boolean {

@@ -86,7 +86,7 @@ export function verifyInclusion(claim: {
 }): boolean {
   const { leafHash, index, size, hashes, root } = claim;
   if (!isSize(index) || !isSize(size) || index >= size) return false;
-  if (![leafHash, root, ...hashes].every(isHash)) return false;
+  if (!Array.isArray(hashes) || ![leafHash, root, ...hashes].every(isHash)) return false;
   let node = index;
   let last = size - 1;
   let hash = leafHash;
@@ -114,7 +114,7 @@ export function verifyConsistency(claim: {
 }): boolean {
   const { oldSize, size, oldRoot, root, hashes } = claim;
   if (!isSize(oldSize) || !isSize(size) || oldSize > size) return false;
-  if (![oldRoot, root, ...hashes].every(isHash)) return false;
+  if (!Array.isArray(hashes) || ![oldRoot, root, ...hashes].every(isHash)) return false;
   // RFC 9162 proves what lies between two trees with leaves; the other two cases have empty proofs (RFC 6962 §2.1.2).
   if (oldSize === 0) {
     return hashes.length === 0 && sameHash(oldRoot, EMPTY_ROOT) && (size > 0 || sameHash(root, EMPTY_ROOT));

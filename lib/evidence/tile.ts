@@ -64,13 +64,13 @@ export class Tile {
 
   push(hash: Uint8Array): void {
     if (this.full) throw new Error('a full tile has no room');
-    let [height, position] = [0, this.#width];
-    this.#nodes.set(hash, nodeOffset(height, position));
+    let [height, position, node] = [0, this.#width, hash];
+    this.#nodes.set(node, nodeOffset(height, position));
     // An odd node completes its parent.
     while (position % 2 === 1) {
-      const parent = nodeHash(this.node(height, position - 1), this.node(height, position));
+      node = nodeHash(this.node(height, position - 1), node);
       [height, position] = [height + 1, (position - 1) / 2];
-      this.#nodes.set(parent, nodeOffset(height, position));
+      this.#nodes.set(node, nodeOffset(height, position));
     }
     this.#width += 1;
   }

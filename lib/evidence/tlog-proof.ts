@@ -37,7 +37,7 @@ export function readProof(text: string): LogProof {
   const lines = text.slice(0, border).split('\n');
   if (lines.shift() !== PROOF_TYPE) throw malformed('type');
   if (lines[0]?.startsWith('extra ')) {
-    if (!fromBase64(lines.shift()?.slice('extra '.length) ?? '')) throw malformed('extra');
+    if (!fromBase64(lines.shift()?.slice('extra '.length) ?? '')?.length) throw malformed('extra');
   }
   const index = readIndex(lines.shift() ?? '');
   if (index === undefined) throw malformed('index');
