@@ -6,14 +6,15 @@ import { Chase, forgetBytes, reportConfirmed } from './chase';
 import { type AccountPorts, Engine } from './engine';
 import { record } from './events';
 import { Listeners } from './listeners';
-import type { AcceptedPayment, Balance, HistoryEntry, ListenFrom, PaymentOrder } from './order';
+import type { AcceptedPayment, Balance, HistoryEntry, ListenFrom, PaymentOrder, RecordOrder } from './order';
 import { type CheckedOrder, checkOrder } from './order-check';
 import { Patrol } from './patrol';
 import { parseContacts } from './payees';
-import { newPaymentId } from './payment-id';
+import { newPaymentId, recordIdOf, recordKey } from './payment-id';
 import { judge, parsePolicy } from './policy';
 import { Pump } from './pump';
 import { Reader } from './reader';
+import { assertRecordOrder, forgetRecordBytes, sha256 } from './records';
 import { RULES, type Rules } from './rules';
 import { balanceOf, historyOf, receiptOf } from './statements';
 
@@ -149,12 +150,55 @@ export class Account {
     await write((append, sql) => {
       if (book.payment(paymentId)?.state !== 'CONFIRMED') return;
       record(append, 'payment.reported', { network, paymentId });
+      forgetRecordBytes(sql, network, paymentId);
       // Bytes that carry nothing any more which is not reported are never sent again.
       for (const { transactionId } of book.attemptsOf(paymentId)) {
         if (book.paymentsOf(transactionId).some((other) => book.payment(other)?.state !== 'REPORTED')) continue;
         forgetBytes(sql, network, transactionId);
       }
     });
+  }
+
+  /**
+   * Keeps bytes on the ledger, in the one queue of everything that is signed. Resolves once the intent is on disk (or it
+   * is a record that is known already); that it is on the ledger is told by the signal `record`, however often it is
+   * asked for. It needs no policy, and waits while the ledger is away or money is missing.
+   *
+   * @throws CodedError `JOURNAL_DAMAGED`
+   */
+  async record(order: RecordOrder): Promise<void> {
+    const engine = this.#engine;
+    assertRecordOrder(order);
+    const { book, networkId: network } = engine;
+    const paymentId = recordKey(order.recordId);
+    const tag = Buffer.from(order.tag).toString('hex');
+    const hash = sha256(order.bytes);
+    await engine.write((append, sql) => {
+      this.#assertOpen();
+      const before = book.payment(paymentId)?.state;
+      if (before !== undefined && before !== 'FAILED') {
+        const part = book.recordPart(paymentId);
+        if (!part || part.sha256 !== hash || Buffer.from(part.tag).toString('hex') !== tag)
+          throw new TypeError('the id of a record that was another one');
+        return;
+      }
+      engine.assertNotFrozen();
+      sql.run('INSERT OR REPLACE INTO record_bytes (network, payment_id, bytes) VALUES (?, ?, ?)', [
+        network,
+        paymentId,
+        order.bytes,
+      ]);
+      record(append, 'record.intended', { network, paymentId, tag, sha256: hash });
+      record(append, 'payment.cleared', { network, paymentId });
+    });
+    // Who asks does not know that it is done.
+    if (book.payment(paymentId)?.state === 'REPORTED') reportConfirmed(engine, paymentId, true);
+    this.#pump.loop.kick();
+  }
+
+  /** Whoever wanted the record knows that it is on the ledger: it is not told again. */
+  async recordReported(recordId: string): Promise<void> {
+    await this.reported(recordKey(recordId));
   }
 
   /**
@@ -228,7 +272,9 @@ export class Account {
   /** True while something is not settled and reported: an account that nobody uses any more is closed later. */
   get unsettled(): boolean {
     const { book } = this.#engine;
-    const unfinished = (['INTENT', 'READY', 'IN_FLIGHT'] as const).some((state) => book.paymentsIn(state).length > 0);
+    const unfinished = (['INTENT', 'READY', 'IN_FLIGHT'] as const).some(
+      (state) => book.paymentsIn(state).length + book.recordsIn(state).length > 0,
+    );
     return unfinished || book.openAttempts().length > 0;
   }
 
@@ -256,7 +302,8 @@ export class Account {
           record(append, 'payment.cleared', { network, paymentId });
       });
     }
-    for (const { paymentId } of book.paymentsIn('CONFIRMED')) reportConfirmed(engine, paymentId, true);
+    for (const { paymentId } of [...book.paymentsIn('CONFIRMED'), ...book.recordsIn('CONFIRMED')])
+      reportConfirmed(engine, paymentId, true);
     this.#chase.resume();
     this.#reader.loop.kick();
     this.#patrol.loop.kick();
@@ -358,7 +405,7 @@ export class Account {
     const engine = this.#engine;
     const { book, networkId: network } = engine;
     const { code, detail, message, parameters } = failure;
-    const failed = await engine.write((append) => {
+    const failed = await engine.write((append, sql) => {
       // It may have been signed a moment ago, or be the business of who opened the account since.
       if (
         engine.closed ||
@@ -368,11 +415,15 @@ export class Account {
       )
         return false;
       record(append, 'payment.failed', { network, paymentId, code, detail, message });
+      forgetRecordBytes(sql, network, paymentId);
       return true;
     });
-    const origin = book.payment(paymentId)?.origin;
-    if (failed && origin)
-      engine.emit({ report: { kind: 'failed', paymentId, code, detail, message, parameters, origin } });
+    const payment = book.payment(paymentId);
+    if (!failed || !payment) return;
+    const { kind, origin } = payment;
+    if (kind === 'record')
+      engine.emit({ event: { event: 'record-failed', code, detail, recordId: recordIdOf(paymentId), message } });
+    else engine.emit({ report: { kind: 'failed', paymentId, code, detail, message, parameters, origin } });
   }
 
   #assertOpen(): void {

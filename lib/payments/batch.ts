@@ -1,4 +1,5 @@
-import type { NetworkInfo, PaymentPart, SpendableOutput } from '../ledger';
+import type { NetworkInfo, PaymentPart, RecordPart, SpendableOutput } from '../ledger';
+import type { BaseUnits } from '../values';
 import type { BookReader, PaymentRow } from './book-reader';
 import { chooseInputs, chooseMerge } from './inputs';
 
@@ -8,9 +9,20 @@ export interface QueuedPayment {
   readonly parts: readonly PaymentPart[];
 }
 
+/** A record and what it becomes in a transaction. */
+export interface QueuedRecord {
+  readonly payment: PaymentRow;
+  readonly part: RecordPart;
+  /** Unspent records of ours, which it has to spend. */
+  readonly heads: readonly SpendableOutput[];
+  /** What its output has to hold. */
+  readonly deposit: BaseUnits;
+}
+
 /** What one transaction is to carry, and from what. */
 export interface Batch {
   readonly payments: readonly QueuedPayment[];
+  readonly record?: QueuedRecord;
   readonly inputs: readonly SpendableOutput[];
 }
 
@@ -23,52 +35,81 @@ const PART_BYTES = 128;
  * when that is what is missing; else undefined.
  *
  * @param held outputs that other attempts may still spend
+ * @param record goes along: it has its place before the payments have theirs
  */
 export function composeBatch(
   queue: readonly QueuedPayment[],
   book: BookReader,
   network: NetworkInfo,
   held: ReadonlySet<string>,
+  record?: QueuedRecord,
 ): Batch | undefined {
-  if (queue.length === 0) return undefined;
+  const [first] = queue;
+  if (!first) return undefined;
   const free = freeOutputs(book, network.maxInputs, held);
-  const reach = free.largest.reduce((sum, { amount }) => sum + amount, 0n);
-  const chosen = fitting(queue, network, reach);
+  const must = record?.heads ?? [];
+  const reach = total([...must, ...free.largest.slice(0, network.maxInputs - must.length)]) - (record?.deposit ?? 0n);
+  const chosen = fitting(queue, network, reach, record);
   for (let count = chosen.length; count > 0; count -= 1) {
     const payments = chosen.slice(0, count);
-    const inputs = chooseInputs({ ...limits(network), ...free, must: [], amount: sumOf(payments) });
-    if (inputs) return { payments, inputs };
+    const inputs = chooseInputs({ ...limits(network), ...free, must, amount: sumOf(payments, record) });
+    if (inputs) return { payments, inputs, ...(record && { record }) };
   }
-  const waiting = queue[0];
-  const mergeable =
-    free.freeCount > network.maxInputs && waiting !== undefined && free.freeSum >= waiting.payment.amount;
-  const inputs = mergeable ? chooseMerge({ ...limits(network), ...free }) : undefined;
-  return inputs && { payments: [], inputs };
+  return record ? undefined : composeMerge(first.payment.amount, free, network);
+}
+
+/** The same for a record by itself. */
+export function composeRecord(
+  record: QueuedRecord,
+  book: BookReader,
+  network: NetworkInfo,
+  held: ReadonlySet<string>,
+): Batch | undefined {
+  const free = freeOutputs(book, network.maxInputs, held);
+  const inputs = chooseInputs({ ...limits(network), ...free, must: record.heads, amount: record.deposit });
+  return inputs ? { payments: [], record, inputs } : composeMerge(record.deposit - total(record.heads), free, network);
 }
 
 /** The inputs of a transaction that replaces earlier ones: `must`, and whatever it takes beside. */
 export function composeReplacement(
   payments: readonly QueuedPayment[],
+  record: QueuedRecord | undefined,
   must: readonly SpendableOutput[],
   book: BookReader,
   network: NetworkInfo,
   held: ReadonlySet<string>,
 ): Batch | undefined {
+  const taken = new Set(must.map(({ outputId }) => outputId));
+  const heads = (record?.heads ?? []).filter(({ outputId }) => !taken.has(outputId));
   const inputs = chooseInputs({
     ...limits(network),
     ...freeOutputs(book, network.maxInputs, held),
-    must,
-    amount: sumOf(payments),
+    must: [...must, ...heads],
+    amount: sumOf(payments, record),
   });
-  return inputs && { payments, inputs };
+  return inputs && { payments, inputs, ...(record && { record }) };
+}
+
+function composeMerge(
+  amount: BaseUnits,
+  free: ReturnType<typeof freeOutputs>,
+  network: NetworkInfo,
+): Batch | undefined {
+  const mergeable = free.freeCount > network.maxInputs && free.freeSum >= amount;
+  const inputs = mergeable ? chooseMerge({ ...limits(network), ...free }) : undefined;
+  return inputs && { payments: [], inputs };
 }
 
 function limits({ minimumChange, maxInputs }: NetworkInfo): Pick<NetworkInfo, 'minimumChange' | 'maxInputs'> {
   return { minimumChange, maxInputs };
 }
 
-function sumOf(payments: readonly QueuedPayment[]): bigint {
-  return payments.reduce((sum, { payment }) => sum + payment.amount, 0n);
+function sumOf(payments: readonly QueuedPayment[], record: QueuedRecord | undefined): bigint {
+  return payments.reduce((sum, { payment }) => sum + payment.amount, record?.deposit ?? 0n);
+}
+
+function total(outputs: readonly SpendableOutput[]): bigint {
+  return outputs.reduce((sum, { amount }) => sum + amount, 0n);
 }
 
 function freeOutputs(book: BookReader, maxInputs: number, held: ReadonlySet<string>) {
@@ -82,19 +123,25 @@ function freeOutputs(book: BookReader, maxInputs: number, held: ReadonlySet<stri
   let freeCount = all.count;
   for (const outputId of held) {
     const output = book.output(outputId);
-    if (!output?.spendable || output.spentBy !== null) continue;
+    if (!output?.spendable || output.record || output.spentBy !== null) continue;
     freeSum -= output.amount;
     freeCount -= 1;
   }
   return { largest: pick('largest'), smallest: pick('smallest'), freeSum, freeCount };
 }
 
-function fitting(queue: readonly QueuedPayment[], network: NetworkInfo, reach: bigint): QueuedPayment[] {
+function fitting(
+  queue: readonly QueuedPayment[],
+  network: NetworkInfo,
+  reach: bigint,
+  record: QueuedRecord | undefined,
+): QueuedPayment[] {
   const chosen: QueuedPayment[] = [];
   const payees = new Set<string>();
   // One output is our change.
-  let outputs = network.maxOutputs - 1;
-  let bytes = network.maxTransactionBytes;
+  let outputs = network.maxOutputs - (record ? 2 : 1);
+  let bytes =
+    network.maxTransactionBytes - (record ? PART_BYTES + record.part.tag.length + record.part.bytes.length : 0);
   let left = reach;
   for (const queued of queue) {
     const { payment, parts } = queued;

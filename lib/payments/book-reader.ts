@@ -7,6 +7,8 @@ import type { AttemptState, PaymentState } from './transitions';
 
 export interface PaymentRow {
   readonly paymentId: string;
+  /** A record has no payee, reference and origin (`records.ts`); its amount is what its deposit takes, once it is signed. */
+  readonly kind: 'payment' | 'record';
   readonly state: PaymentState;
   /** Journal sequence of its present intent. */
   readonly intent: number;
@@ -31,7 +33,16 @@ export interface AttemptRow {
   readonly signedAt: number;
   readonly submittedAt: number | null;
   readonly expiresEpoch: number | null;
+  readonly height: number | null;
   readonly confirmedAt: number | null;
+}
+
+export interface OutputRow {
+  readonly amount: BaseUnits;
+  readonly spentBy: string | null;
+  readonly spendable: boolean;
+  /** A record of ours. */
+  readonly record: boolean;
 }
 
 export interface AccountRow {
@@ -55,8 +66,9 @@ export interface ReceivedRow {
 }
 
 const PAYMENT_COLUMNS =
-  'payment_id, state, intent, intended_at, payee, amount, reference, origin, transaction_id, failure';
-const ATTEMPT_COLUMNS = 'a.transaction_id, a.state, a.signed_at, a.submitted_at, a.expires_epoch, a.confirmed_at';
+  'payment_id, kind, state, intent, intended_at, payee, amount, reference, origin, transaction_id, failure';
+const ATTEMPT_COLUMNS =
+  'a.transaction_id, a.state, a.signed_at, a.submitted_at, a.expires_epoch, a.height, a.confirmed_at';
 // As the partial index `payments_unfinished` has it.
 const UNFINISHED = "state IN ('INTENT', 'READY', 'IN_FLIGHT', 'CONFIRMED')";
 
@@ -92,16 +104,50 @@ export class BookReader {
   }
 
   paymentsIn(state: PaymentState): PaymentRow[] {
+    return this.#in(state, 'payment');
+  }
+
+  recordsIn(state: PaymentState): PaymentRow[] {
+    return this.#in(state, 'record');
+  }
+
+  #in(state: PaymentState, kind: PaymentRow['kind']): PaymentRow[] {
     return this.#all(
-      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? AND ${UNFINISHED} AND state = ? ORDER BY intent`,
+      `SELECT ${PAYMENT_COLUMNS} FROM payments
+       WHERE network = ? AND ${UNFINISHED} AND state = ? AND kind = ? ORDER BY intent`,
       state,
+      kind,
     ).map(paymentOf);
+  }
+
+  /** The youngest record that is on the ledger. */
+  latestRecord(): PaymentRow | undefined {
+    const row = this.#get(
+      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? AND kind = 'record' AND transaction_id IS NOT NULL
+       ORDER BY intent DESC LIMIT 1`,
+    );
+    return row && paymentOf(row);
+  }
+
+  /** What a record consists of; its bytes as long as it is not reported. */
+  recordPart(
+    paymentId: string,
+  ): { readonly tag: Uint8Array; readonly sha256: string; readonly bytes: Uint8Array | undefined } | undefined {
+    const row = this.#get(
+      `SELECT r.tag, r.sha256, b.bytes FROM record_parts r
+       LEFT JOIN record_bytes b ON b.network = r.network AND b.payment_id = r.payment_id
+       WHERE r.network = ? AND r.payment_id = ?`,
+      paymentId,
+    );
+    if (!row) return undefined;
+    const bytes = row.bytes instanceof Uint8Array ? row.bytes : undefined;
+    return { tag: Buffer.from(text(row.tag), 'hex'), sha256: text(row.sha256), bytes };
   }
 
   /** Newest first. */
   latestPayments(limit: number): PaymentRow[] {
     return this.#all(
-      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? ORDER BY intent DESC LIMIT ?`,
+      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE network = ? AND kind = 'payment' ORDER BY intent DESC LIMIT ?`,
       limit,
     ).map(paymentOf);
   }
@@ -201,41 +247,64 @@ export class BookReader {
     return new Set([...open.map((row) => text(row.output_id)), ...doubted]);
   }
 
-  output(
-    outputId: string,
-  ): { readonly amount: BaseUnits; readonly spentBy: string | null; readonly spendable: boolean } | undefined {
+  output(outputId: string): OutputRow | undefined {
     const row = this.#get(
-      'SELECT amount, spendable, spent_by FROM outputs WHERE network = ? AND output_id = ?',
+      'SELECT amount, spendable, record, spent_by FROM outputs WHERE network = ? AND output_id = ?',
       outputId,
     );
-    return row && { amount: units(row.amount), spentBy: textOrNull(row.spent_by), spendable: row.spendable === 1 };
+    return (
+      row && {
+        amount: units(row.amount),
+        spentBy: textOrNull(row.spent_by),
+        spendable: row.spendable === 1,
+        record: row.record === 1,
+      }
+    );
   }
 
-  /** Unspent outputs that only we can unlock, by amount. */
+  /** The unspent outputs of our records: deposits, never money for a payment. More than one only by accident. */
+  unspentRecords(): SpendableOutput[] {
+    return this.#all(
+      `SELECT output_id, amount FROM outputs WHERE network = ? AND spent_by IS NULL AND record = 1
+       ORDER BY amount DESC, output_id`,
+    ).map((row) => ({ outputId: text(row.output_id), amount: units(row.amount) }));
+  }
+
+  /** Whether the output is known, spent or not, that a record became. */
+  hasRecordOf(transactionId: string): boolean {
+    return (
+      this.#get('SELECT 1 FROM outputs WHERE network = ? AND transaction_id = ? AND record = 1', transactionId) !==
+      undefined
+    );
+  }
+
+  /** Unspent outputs that only we can unlock and that are no records, by amount. */
   unspent(order: 'largest' | 'smallest', limit: number): SpendableOutput[] {
     const direction = order === 'largest' ? 'DESC' : 'ASC';
     return this.#all(
-      `SELECT output_id, amount FROM outputs WHERE network = ? AND spent_by IS NULL AND spendable = 1
+      `SELECT output_id, amount FROM outputs WHERE network = ? AND spent_by IS NULL AND record = 0 AND spendable = 1
        ORDER BY amount ${direction}, output_id LIMIT ?`,
       limit,
     ).map((row) => ({ outputId: text(row.output_id), amount: units(row.amount) }));
   }
 
+  /** Without records. */
   unspentSum(spendable: boolean): { readonly amount: BaseUnits; readonly count: number } {
     const row = this.#get(
-      'SELECT coalesce(sum(amount), 0) AS amount, count(*) AS count FROM outputs WHERE network = ? AND spent_by IS NULL AND spendable = ?',
+      `SELECT coalesce(sum(amount), 0) AS amount, count(*) AS count FROM outputs INDEXED BY outputs_unspent
+       WHERE network = ? AND spent_by IS NULL AND record = 0 AND spendable = ?`,
       spendable ? 1 : 0,
     );
     return { amount: units(row?.amount ?? 0), count: Number(row?.count ?? 0) };
   }
 
   /**
-   * What unsettled payments will still take out of the unspent outputs: an attempt that the ledger has executed, while
+   * What unsettled payments, and records that were signed, will still take out of the unspent outputs: an attempt that the ledger has executed, while
    * its outcome is not in the journal yet, has taken it already.
    */
   reserved(): BaseUnits {
     const row = this.#get(
-      `SELECT coalesce(sum(p.amount), 0) AS amount FROM payments p
+      `SELECT coalesce(sum(p.amount), 0) AS amount FROM payments p INDEXED BY payments_unfinished
        WHERE p.network = ? AND p.${UNFINISHED} AND p.state IN ('INTENT', 'READY', 'IN_FLIGHT') AND NOT EXISTS (
          SELECT 1 FROM attempt_payments ap
          JOIN attempt_inputs i ON i.network = ap.network AND i.transaction_id = ap.transaction_id
@@ -307,6 +376,7 @@ export class BookReader {
 function paymentOf(row: SqlRow): PaymentRow {
   return {
     paymentId: text(row.payment_id),
+    kind: row.kind === 'record' ? 'record' : 'payment',
     state: text(row.state) as PaymentState,
     intent: Number(row.intent),
     intendedAt: Number(row.intended_at),
@@ -326,6 +396,7 @@ function attemptOf(row: SqlRow): AttemptRow {
     signedAt: Number(row.signed_at),
     submittedAt: numberOrNull(row.submitted_at),
     expiresEpoch: numberOrNull(row.expires_epoch),
+    height: numberOrNull(row.height),
     confirmedAt: numberOrNull(row.confirmed_at),
   };
 }

@@ -7,19 +7,26 @@ CREATE TABLE IF NOT EXISTS accounts (
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS payments (
-  network TEXT NOT NULL, payment_id TEXT NOT NULL, state TEXT NOT NULL,
+  network TEXT NOT NULL, payment_id TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
   intent INTEGER NOT NULL, intended_at INTEGER NOT NULL,
   payee TEXT NOT NULL, amount INTEGER NOT NULL, reference TEXT NOT NULL, origin TEXT NOT NULL,
   transaction_id TEXT, failure TEXT,
   PRIMARY KEY (network, payment_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS payments_by_intent ON payments (network, intent);
-CREATE INDEX IF NOT EXISTS payments_unfinished ON payments (network, state, intent)
+CREATE INDEX IF NOT EXISTS payments_unfinished ON payments (network, state, kind, intent)
   WHERE state IN ('INTENT', 'READY', 'IN_FLIGHT', 'CONFIRMED');
 
 CREATE TABLE IF NOT EXISTS payment_parts (
   network TEXT NOT NULL, payment_id TEXT NOT NULL, ordinal INTEGER NOT NULL, address TEXT NOT NULL, amount INTEGER NOT NULL,
   PRIMARY KEY (network, payment_id, ordinal)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS payments_records ON payments (network, intent) WHERE kind = 'record';
+
+CREATE TABLE IF NOT EXISTS record_parts (
+  network TEXT NOT NULL, payment_id TEXT NOT NULL, tag TEXT NOT NULL, sha256 TEXT NOT NULL,
+  PRIMARY KEY (network, payment_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS attempts (
@@ -45,15 +52,18 @@ CREATE TABLE IF NOT EXISTS attempt_inputs (
 
 CREATE TABLE IF NOT EXISTS attempt_change (
   network TEXT NOT NULL, transaction_id TEXT NOT NULL, output_id TEXT NOT NULL, amount INTEGER NOT NULL, output_index INTEGER NOT NULL,
+  record INTEGER NOT NULL,
   PRIMARY KEY (network, transaction_id, output_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS outputs (
   network TEXT NOT NULL, output_id TEXT NOT NULL, transaction_id TEXT NOT NULL, output_index INTEGER NOT NULL,
-  amount INTEGER NOT NULL, spendable INTEGER NOT NULL, spent_by TEXT,
+  amount INTEGER NOT NULL, spendable INTEGER NOT NULL, record INTEGER NOT NULL, spent_by TEXT,
   PRIMARY KEY (network, output_id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS outputs_unspent ON outputs (network, spendable, amount) WHERE spent_by IS NULL;
+CREATE INDEX IF NOT EXISTS outputs_unspent ON outputs (network, spendable, amount) WHERE spent_by IS NULL AND record = 0;
+CREATE INDEX IF NOT EXISTS outputs_unspent_records ON outputs (network, amount) WHERE spent_by IS NULL AND record = 1;
+CREATE INDEX IF NOT EXISTS outputs_of_records ON outputs (network, transaction_id) WHERE record = 1;
 
 CREATE TABLE IF NOT EXISTS budget_rows (
   network TEXT NOT NULL, sequence INTEGER NOT NULL, ledger_time INTEGER NOT NULL, system_time INTEGER NOT NULL,
@@ -76,10 +86,15 @@ CREATE TABLE IF NOT EXISTS listeners (
 ) WITHOUT ROWID;
 `;
 
-/** Signed bytes are no event: an event names them by their SHA-256, and they go once their payments are reported. */
+/** Signed and recorded bytes are no events: an event names them by their SHA-256, and they go once that is reported. */
 export const BOOK_SIDE_TABLES = `
 CREATE TABLE IF NOT EXISTS signed_bytes (
   network TEXT NOT NULL, transaction_id TEXT NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY (network, transaction_id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS record_bytes (
+  network TEXT NOT NULL, payment_id TEXT NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY (network, payment_id)
 ) WITHOUT ROWID;
 `;

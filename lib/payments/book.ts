@@ -39,8 +39,9 @@ const HANDLERS: Handlers = {
 
   'account.received'({ network, known, outputs }, _event, sql) {
     for (const output of outputs) {
-      if (!insertOutput(sql, network, output)) continue;
-      if (known || !output.spendable || isOwnAttempt(sql, network, output.transactionId)) continue;
+      const record = isRecord(sql, network, output);
+      if (!insertOutput(sql, network, output, record)) continue;
+      if (known || record || !output.spendable || isOwnAttempt(sql, network, output.transactionId)) continue;
       const last = sql.get('SELECT max(position) AS position FROM received_payments WHERE network = ?', [network]);
       sql.run(
         `INSERT INTO received_payments (network, position, event_id, transaction_id, sender, amount, reference, confirmed_at)
@@ -84,8 +85,9 @@ const HANDLERS: Handlers = {
     const before = paymentState(sql, network, paymentId);
     const next = transition(PAYMENT_TRANSITIONS, before, 'intend');
     sql.run(
-      `INSERT OR REPLACE INTO payments (network, payment_id, state, intent, intended_at, payee, amount, reference, origin)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO payments
+       (network, payment_id, kind, state, intent, intended_at, payee, amount, reference, origin)
+       VALUES (?, ?, 'payment', ?, ?, ?, ?, ?, ?, ?)`,
       [network, paymentId, next.to, event.sequence, event.at, to, BigInt(amount), reference, JSON.stringify(origin)],
     );
     if (before !== 'NEW')
@@ -104,6 +106,22 @@ const HANDLERS: Handlers = {
       `UPDATE accounts SET budget_ledger = ?, budget_system = ?, ledger_shown = ?, system_shown = ? WHERE network = ?`,
       [time.ledger, time.system, time.ledgerShown, time.systemShown, network],
     );
+  },
+
+  'record.intended'({ network, paymentId, tag, sha256 }, event, sql) {
+    const next = transition(PAYMENT_TRANSITIONS, paymentState(sql, network, paymentId), 'intend');
+    sql.run(
+      `INSERT OR REPLACE INTO payments
+       (network, payment_id, kind, state, intent, intended_at, payee, amount, reference, origin)
+       VALUES (?, ?, 'record', ?, ?, ?, '', 0, '', '{"nodeId":""}')`,
+      [network, paymentId, next.to, event.sequence, event.at],
+    );
+    sql.run('INSERT OR REPLACE INTO record_parts (network, payment_id, tag, sha256) VALUES (?, ?, ?, ?)', [
+      network,
+      paymentId,
+      tag,
+      sha256,
+    ]);
   },
 
   'payment.cleared'({ network, paymentId }, _event, sql) {
@@ -125,7 +143,8 @@ const HANDLERS: Handlers = {
     movePayment(sql, network, paymentId, 'report');
   },
 
-  'attempt.signed'({ network, transactionId, sha256, payments, inputs, change, fee, expiresEpoch }, event, sql) {
+  'attempt.signed'(body, event, sql) {
+    const { network, transactionId, sha256, payments, inputs, change, deposit, fee, expiresEpoch } = body;
     const before = attemptState(sql, network, transactionId);
     if (before === 'NEW') {
       const next = transition(ATTEMPT_TRANSITIONS, before, 'sign');
@@ -144,10 +163,11 @@ const HANDLERS: Handlers = {
         outputId,
       ]);
     }
-    for (const { outputId, amount, index } of change) {
+    for (const { outputId, amount, index, record } of change) {
       sql.run(
-        'INSERT OR IGNORE INTO attempt_change (network, transaction_id, output_id, amount, output_index) VALUES (?, ?, ?, ?, ?)',
-        [network, transactionId, outputId, BigInt(amount), index],
+        `INSERT OR IGNORE INTO attempt_change (network, transaction_id, output_id, amount, output_index, record)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+        [network, transactionId, outputId, BigInt(amount), index, record ? 1 : 0],
       );
     }
     for (const paymentId of payments) {
@@ -157,6 +177,12 @@ const HANDLERS: Handlers = {
         paymentId,
       ]);
       movePayment(sql, network, paymentId, 'sign');
+      if (deposit === undefined) continue;
+      sql.run("UPDATE payments SET amount = ? WHERE network = ? AND payment_id = ? AND kind = 'record'", [
+        BigInt(deposit),
+        network,
+        paymentId,
+      ]);
     }
   },
 
@@ -182,8 +208,9 @@ const HANDLERS: Handlers = {
       [transactionId, network, network, transactionId],
     );
     sql.run(
-      `INSERT OR IGNORE INTO outputs (network, output_id, transaction_id, output_index, amount, spendable)
-       SELECT network, output_id, transaction_id, output_index, amount, 1 FROM attempt_change WHERE network = ? AND transaction_id = ?`,
+      `INSERT OR IGNORE INTO outputs (network, output_id, transaction_id, output_index, amount, spendable, record)
+       SELECT network, output_id, transaction_id, output_index, amount, 1, record
+       FROM attempt_change WHERE network = ? AND transaction_id = ?`,
       [network, transactionId],
     );
     for (const paymentId of paymentsOf(sql, network, transactionId)) {
@@ -262,13 +289,24 @@ function isOwnAttempt(sql: Sql, network: string, transactionId: string): boolean
   );
 }
 
+/** What we have signed ourselves says more than what a node makes of it. */
+function isRecord(sql: Sql, network: string, { outputId, transactionId, record }: ReceivedRecord): boolean {
+  const own = sql.get('SELECT record FROM attempt_change WHERE network = ? AND transaction_id = ? AND output_id = ?', [
+    network,
+    transactionId,
+    outputId,
+  ]);
+  return own ? own.record === 1 : record === true;
+}
+
 /** False when the output was known before, whichever way it became known. */
-function insertOutput(sql: Sql, network: string, output: ReceivedRecord): boolean {
+function insertOutput(sql: Sql, network: string, output: ReceivedRecord, record: boolean): boolean {
   const { outputId, transactionId, outputIndex, amount, spendable } = output;
   if (sql.get('SELECT 1 FROM outputs WHERE network = ? AND output_id = ?', [network, outputId])) return false;
   sql.run(
-    'INSERT INTO outputs (network, output_id, transaction_id, output_index, amount, spendable) VALUES (?, ?, ?, ?, ?, ?)',
-    [network, outputId, transactionId, outputIndex, BigInt(amount), spendable ? 1 : 0],
+    `INSERT INTO outputs (network, output_id, transaction_id, output_index, amount, spendable, record)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    [network, outputId, transactionId, outputIndex, BigInt(amount), spendable ? 1 : 0, record ? 1 : 0],
   );
   return true;
 }

@@ -3,6 +3,7 @@ import type { Outcome, SealedTransaction } from '../ledger';
 import type { Engine } from './engine';
 import { record } from './events';
 import { Backoff, Loop } from './loop';
+import { recordReportOf } from './records';
 import { receiptOf } from './statements';
 
 /** A transaction that the network has and does not decide may have been lost on its way to others. */
@@ -172,7 +173,7 @@ class AttemptChase {
     if (!first) return;
     for (const paymentId of book.paymentsOf(transactionId)) {
       const payment = book.payment(paymentId);
-      if (payment?.state === 'IN_FLIGHT')
+      if (payment?.kind === 'payment' && payment.state === 'IN_FLIGHT')
         engine.emit({ report: { kind: 'submitted', paymentId, transactionId, origin: payment.origin } });
     }
   }
@@ -236,9 +237,14 @@ export function forgetBytes(sql: Sql, network: string, transactionId: string): v
   sql.run('DELETE FROM signed_bytes WHERE network = ? AND transaction_id = ?', [network, transactionId]);
 }
 
-/** Tells the flow; it answers with `reported`, or is told again after a restart. */
+/** Tells the flow (of a record: whoever wanted it); it answers with `reported`, or is told again after a restart. */
 export function reportConfirmed(engine: Engine, paymentId: string, redelivered: boolean): void {
   const payment = engine.book.payment(paymentId);
+  if (payment?.kind === 'record') {
+    const report = recordReportOf(payment, engine);
+    if (report) engine.emit({ record: report, redelivered });
+    return;
+  }
   const receipt = payment && receiptOf(payment, engine);
   if (receipt) engine.emit({ report: { kind: 'confirmed', paymentId, receipt, redelivered, origin: payment.origin } });
 }

@@ -32,6 +32,18 @@ export type BookEvents = {
     /** When it was judged, for the windows of budgets. */
     time: { ledger: number; system: number; ledgerShown: number; systemShown: number };
   };
+  /**
+   * A record that is to be made. From here on the journal treats it as a payment of its own kind, under the id that
+   * `recordKey` makes of its own: the events of payments are its events, too.
+   */
+  'record.intended': {
+    network: string;
+    paymentId: string;
+    /** Hex. */
+    tag: string;
+    /** Of its bytes, which lie in a side table until nobody needs them. */
+    sha256: string;
+  };
   'payment.cleared': { network: string; paymentId: string };
   'payment.rejected': { network: string; paymentId: string; code: string; detail: string; message: string };
   'payment.failed': { network: string; paymentId: string; code: string; detail: string; message: string };
@@ -45,7 +57,9 @@ export type BookEvents = {
     payments: string[];
     inputs: string[];
     /** What comes back, where its output id is known before the ledger has executed it. */
-    change: { outputId: string; amount: string; index: number }[];
+    change: { outputId: string; amount: string; index: number; record?: true }[];
+    /** What its record takes out of money that was free: its deposit less those of the records that it spends. */
+    deposit?: string;
     fee: string;
     expiresEpoch: number | null;
   };
@@ -75,6 +89,8 @@ export type ReceivedRecord = {
   confirmedAt: number;
   spendable: boolean;
   eventId: string;
+  /** A record that we have put on the ledger ourselves. */
+  record?: true;
 };
 
 /** Appends one of our events with the body that its type has. */

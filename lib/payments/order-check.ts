@@ -3,6 +3,7 @@ import type { NetworkInfo } from '../ledger';
 import { type Address, type BaseUnits, parsePayable } from '../values';
 import type { PaymentOrigin } from './order';
 import { type Contacts, resolvePayee } from './payees';
+import { isRecordKey } from './payment-id';
 import { divide, type Part, parseShare, type Split, splitsInvalid } from './splits';
 
 /** An order whose fields are all understood; nothing about the account has been asked yet. */
@@ -104,6 +105,7 @@ function splitOf(
 function paymentIdOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   const id = textOf(value, 'paymentId');
+  if (isRecordKey(id)) throw invalid('paymentId', 'begins with a control character');
   if (id.length > LONGEST_ID) throw invalid('paymentId', `is longer than ${LONGEST_ID} characters`);
   return id;
 }

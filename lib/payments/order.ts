@@ -103,6 +103,25 @@ export interface HistoryEntry {
   readonly transactionId: string | null;
 }
 
+/**
+ * Bytes to be kept on the ledger under a tag, for everybody to find: no payment, but it takes a deposit where the ledger
+ * wants one. The same `recordId` is the same record: asking again changes nothing.
+ */
+export interface RecordOrder {
+  readonly recordId: string;
+  readonly tag: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/** A record that is on the ledger for good. */
+export interface RecordReport {
+  readonly recordId: string;
+  readonly transactionId: string;
+  readonly height: number;
+  /** Unix milliseconds of the ledger. */
+  readonly confirmedAt: number;
+}
+
 export type ListenFrom = 'now' | 'last' | 'beginning';
 
 /** What an account tells on its own, beside reports and received payments: goes to the wallet's second output. */
@@ -117,6 +136,21 @@ export type AccountEvent =
     }
   /** Payments received while nobody read the ledger cannot be known any more through this node. */
   | { readonly event: 'history-pruned'; readonly code: 'HISTORY_PRUNED'; readonly message: string }
+  /** A record needs more than is free of payments; it is made as soon as there is enough. Told once until it is. */
+  | {
+      readonly event: 'record-waiting';
+      readonly code: 'FUNDS_INSUFFICIENT';
+      readonly recordId: string;
+      readonly message: string;
+    }
+  /** A record that this ledger does not take, whatever one pays for it. Nothing was recorded; it is not tried again. */
+  | {
+      readonly event: 'record-failed';
+      readonly code: string;
+      readonly detail: string;
+      readonly recordId: string;
+      readonly message: string;
+    }
   /** Something that should not happen did; the account goes on. */
   | { readonly event: 'trouble'; readonly message: string };
 
@@ -125,4 +159,6 @@ export type AccountSignal =
   | { readonly report: PaymentReport }
   /** Must be acknowledged with `delivered(listenerId, eventId)`; comes again after a restart otherwise. */
   | { readonly listenerId: string; readonly payment: ReceivedPayment; readonly redelivered: boolean }
+  /** Must be acknowledged with `recordReported(recordId)`; comes again after a restart otherwise. */
+  | { readonly record: RecordReport; readonly redelivered: boolean }
   | { readonly event: AccountEvent };

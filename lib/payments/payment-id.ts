@@ -11,3 +11,19 @@ export function newPaymentId(unixMilliseconds: number, random: (length: number) 
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
+
+// No payment's id begins with it (`order-check.ts`).
+const RECORD_MARK = '\u0001';
+
+/** What the journal calls a record among the payments: whatever ids flows and records have, they are never the same. */
+export function recordKey(recordId: string): string {
+  return `${RECORD_MARK}${recordId}`;
+}
+
+export function recordIdOf(key: string): string {
+  return key.slice(RECORD_MARK.length);
+}
+
+export function isRecordKey(id: string): boolean {
+  return id.startsWith(RECORD_MARK);
+}

@@ -1,11 +1,21 @@
-import { CodedError } from '../errors';
+import { CodedError, isCodedError } from '../errors';
 import type { PreparedTransaction, SpendableOutput } from '../ledger';
-import { type Batch, composeBatch, composeReplacement, type QueuedPayment } from './batch';
+import {
+  type Batch,
+  composeBatch,
+  composeRecord,
+  composeReplacement,
+  type QueuedPayment,
+  type QueuedRecord,
+} from './batch';
 import type { PaymentRow } from './book-reader';
 import type { Chase } from './chase';
 import { type Engine, isLedgerDown } from './engine';
 import { Backoff, Loop } from './loop';
+import { RecordDesk } from './record-desk';
+import { headsOf, nextRecord } from './records';
 import { earlierAttempts, groupOf, type ReplacementGroup } from './replacement';
+import type { EarlierAttempt } from './rules';
 import { prepare, signAndRecord } from './signing';
 
 /** After this long in doubt an attempt no longer holds up payments that it does not carry. */
@@ -17,15 +27,20 @@ const MOST_TROUBLES = 6;
 
 export interface PumpDoors {
   readonly chase: Chase;
-  /** A payment that was never signed is given up. */
+  /** A payment or a record that was never signed is given up. */
   readonly fail: (paymentId: string, failure: CodedError) => Promise<void>;
 }
 
-/** Turns payments that are ready into signed transactions, one at a time; what waits meanwhile goes into the next. */
+/**
+ * Turns payments and records that are ready into signed transactions, one at a time; what waits meanwhile goes into the
+ * next. A record goes along with payments and never in their way: whatever is wrong with it, they go without it.
+ */
 export class Pump {
   readonly loop: Loop;
   readonly #backoff: Backoff;
   #troubles = 0;
+  #recordTroubles = 0;
+  readonly #desk: RecordDesk;
   /** What was signed less than {@link RETRY_MS} ago. */
   readonly #recent = new Map<string, number>();
 
@@ -34,6 +49,7 @@ export class Pump {
     private readonly doors: PumpDoors,
   ) {
     this.#backoff = new Backoff(engine.ports.random, 1_000, 30_000);
+    this.#desk = new RecordDesk(engine);
     this.loop = new Loop(
       engine.ports.clock,
       () => this.#step(),
@@ -49,10 +65,15 @@ export class Pump {
     const { engine, doors } = this;
     if (!this.#maySign()) return undefined;
     const ready = engine.book.paymentsIn('READY');
-    if (ready.length === 0) return undefined;
+    const records = engine.book.recordsIn('READY');
+    if (ready.length + records.length === 0) return undefined;
     const wait = this.#doubtLeft();
     if (wait > 0) return wait;
-    const signed = (await this.#replace(ready)) ?? (await this.#signFresh(ready)) ?? (await this.#mergeAgain());
+    const signed =
+      (await this.#replace([...ready, ...records])) ??
+      (await this.#signFresh(ready)) ??
+      (await this.#signRecord()) ??
+      (await this.#mergeAgain());
     this.#backoff.reset();
     if (signed === undefined) return RETRY_MS;
     this.#recent.set(signed, engine.elapsed());
@@ -81,18 +102,73 @@ export class Pump {
       const group = groupOf(paymentId, book);
       for (const id of group.paymentIds) tried.add(id);
       if (!group.attempts.every(({ state }) => state === 'DEAD') || this.#isRecent(group.attempts)) continue;
-      const must = await this.#inputsOfReplacement(group);
-      // Unknown it stays: what is signed now could be executed beside what was signed before.
-      if (!must) continue;
-      const payments = group.paymentIds.flatMap((id) => book.payment(id) ?? []).map((payment) => this.#queued(payment));
-      const batch = composeReplacement(payments, must, book, engine.ports.network, book.heldInputs());
-      if (!batch) continue;
-      const prepared = await this.#prepareAgain(batch);
-      if (!prepared) continue;
-      const signed = await signAndRecord(batch, prepared, group, engine);
+      const signed = await this.#replaceGroup(group);
       if (signed !== undefined) return signed;
     }
     return undefined;
+  }
+
+  async #replaceGroup(group: ReplacementGroup): Promise<string | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const rows = group.paymentIds.flatMap((id) => book.payment(id) ?? []);
+    const payments = rows.filter(({ kind }) => kind === 'payment').map((payment) => this.#queued(payment));
+    const record = rows.find(({ kind }) => kind === 'record');
+    const earlier = await earlierAttempts(group, engine);
+    let built = record && (await this.#buildReplacement(payments, record, earlier));
+    // The record stays behind, bound to all its attempts by the record before it, which these payments leave alone.
+    if (!built && payments.length > 0 && (!record || this.#keepsARecord(record, earlier)))
+      built = await this.#buildReplacement(payments, undefined, this.#withoutRecords(earlier));
+    return built && signAndRecord(built.batch, built.prepared, group, engine);
+  }
+
+  async #buildReplacement(
+    payments: readonly QueuedPayment[],
+    record: PaymentRow | undefined,
+    earlier: readonly EarlierAttempt[],
+  ): Promise<{ readonly batch: Batch; readonly prepared: PreparedTransaction } | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const must = this.#inputsOfReplacement(earlier);
+    // Unknown it stays: what is signed now could be executed beside what was signed before.
+    if (!must) return undefined;
+    const queued = record && (await this.#recordAgain(record, must));
+    if (record && !queued) return undefined;
+    const batch = composeReplacement(payments, queued, must, book, engine.ports.network, book.heldInputs());
+    const prepared = batch && (await this.#prepareAgain(batch));
+    return batch && prepared && { batch, prepared };
+  }
+
+  /** Undefined when it cannot be had now: it stays unknown. */
+  async #recordAgain(payment: PaymentRow, must: readonly SpendableOutput[]): Promise<QueuedRecord | undefined> {
+    const { engine } = this;
+    const heads = headsOf(engine);
+    const taken = new Set(must.map(({ outputId }) => outputId));
+    try {
+      const part = this.#desk.partOf(payment);
+      const base = [...must, ...heads.filter(({ outputId }) => !taken.has(outputId))];
+      const deposit = await this.#desk.depositOf(payment, part, base, false);
+      return deposit === undefined ? undefined : { payment, part, heads, deposit };
+    } catch (error) {
+      engine.trouble(error);
+      return undefined;
+    }
+  }
+
+  #keepsARecord({ paymentId }: PaymentRow, earlier: readonly EarlierAttempt[]): boolean {
+    const { book } = this.engine;
+    const own = new Set(book.attemptsOf(paymentId).map(({ transactionId }) => transactionId));
+    return earlier
+      .filter(({ transactionId }) => own.has(transactionId))
+      .every(({ unspent }) => unspent.some((outputId) => book.output(outputId)?.record));
+  }
+
+  #withoutRecords(earlier: readonly EarlierAttempt[]): EarlierAttempt[] {
+    const { book } = this.engine;
+    return earlier.map(({ transactionId, unspent }) => ({
+      transactionId,
+      unspent: unspent.filter((outputId) => !book.output(outputId)?.record),
+    }));
   }
 
   /** A merge that was called dead holds its inputs until they are merged after all. */
@@ -101,7 +177,7 @@ export class Pump {
     for (const merge of engine.book.doubtedMerges()) {
       const group = { paymentIds: [], attempts: [merge] };
       if (this.#isRecent(group.attempts)) continue;
-      const inputs = await this.#inputsOfReplacement(group);
+      const inputs = this.#inputsOfReplacement(await earlierAttempts(group, engine));
       const batch = inputs && { payments: [], inputs };
       if (!batch) continue;
       const prepared = await this.#prepareAgain(batch);
@@ -132,9 +208,9 @@ export class Pump {
     return attempts.some(({ transactionId }) => this.#recent.has(transactionId));
   }
 
-  async #inputsOfReplacement(group: ReplacementGroup): Promise<SpendableOutput[] | undefined> {
+  #inputsOfReplacement(earlier: readonly EarlierAttempt[]): SpendableOutput[] | undefined {
     const { book, rules } = this.engine;
-    const outputIds = rules.inputsOfReplacement(await earlierAttempts(group, this.engine));
+    const outputIds = rules.inputsOfReplacement(earlier);
     return outputIds?.map((outputId) => ({ outputId, amount: book.output(outputId)?.amount ?? 0n }));
   }
 
@@ -142,6 +218,8 @@ export class Pump {
     const { engine } = this;
     const { book } = engine;
     let waiting = ready.filter(({ paymentId }) => !book.wasSigned(paymentId)).map((payment) => this.#queued(payment));
+    const together = await this.#signWithRecord(waiting);
+    if (together !== undefined) return together;
     let queue = waiting;
     let refused = false;
     for (;;) {
@@ -165,6 +243,77 @@ export class Pump {
         queue = batch.payments.slice(0, Math.ceil(batch.payments.length / 2));
       }
     }
+  }
+
+  /**
+   * Payments with the next record. The first record of all goes alone: nothing but the payments' own inputs would bind its
+   * attempt, and they could not be signed anew without it.
+   */
+  async #signWithRecord(waiting: readonly QueuedPayment[]): Promise<string | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const { network } = engine.ports;
+    if (waiting.length === 0 || !nextRecord(engine)) return undefined;
+    let built: { readonly batch: Batch; readonly prepared: PreparedTransaction } | undefined;
+    try {
+      const record = await this.#desk.next(false);
+      if (!record || record.heads.length === 0) return undefined;
+      const held = book.heldInputs();
+      const [first] = composeBatch(waiting, book, network, held)?.payments ?? [];
+      const batch = composeBatch(waiting, book, network, held, record);
+      if (!first || !batch?.payments.includes(first)) return undefined;
+      const prepared = await prepare(batch, engine, false);
+      if (prepared instanceof CodedError) return undefined;
+      built = { batch, prepared };
+    } catch {
+      // Whose fault it is shows when each is tried by itself.
+      return undefined;
+    }
+    return this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+  }
+
+  /** The next record by itself. */
+  async #signRecord(): Promise<string | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const lastTry = this.#recordTroubles >= MOST_TROUBLES;
+    const payment = nextRecord(engine);
+    if (!payment) return undefined;
+    let built: { readonly batch: Batch; readonly prepared: PreparedTransaction };
+    try {
+      const record = await this.#desk.next(lastTry);
+      const batch = record && composeRecord(record, book, engine.ports.network, book.heldInputs());
+      if (!batch) return undefined;
+      const prepared = await prepare(batch, engine, lastTry);
+      if (prepared instanceof CodedError) throw prepared;
+      built = { batch, prepared };
+    } catch (error) {
+      await this.#refused(payment, error);
+      return undefined;
+    }
+    return this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+  }
+
+  #signed(transactionId: string | undefined): string | undefined {
+    if (transactionId === undefined) return undefined;
+    this.#recordTroubles = 0;
+    this.#desk.signed();
+    return transactionId;
+  }
+
+  /** Nobody waits behind a record that cannot be made; one that is only too expensive waits itself. */
+  async #refused({ paymentId }: PaymentRow, error: unknown): Promise<void> {
+    if (isLedgerDown(error)) throw error;
+    this.#desk.forget();
+    if (isCodedError(error, 'FUNDS_INSUFFICIENT')) return;
+    if (isCodedError(error)) {
+      this.#recordTroubles = 0;
+      await this.doors.fail(paymentId, error);
+      this.loop.kick();
+      return;
+    }
+    this.#recordTroubles += 1;
+    this.engine.trouble(error);
   }
 
   #queued(payment: PaymentRow): QueuedPayment {

@@ -94,7 +94,7 @@ export class Reader {
    */
   async #checkOutputs(): Promise<void> {
     const { engine } = this;
-    const unspent = engine.book.unspent('largest', -1);
+    const unspent = [...engine.book.unspent('largest', -1), ...engine.book.unspentRecords()];
     for (let start = 0; start < unspent.length; start += OUTPUTS_PER_CHECK) {
       const outputs = unspent.slice(start, start + OUTPUTS_PER_CHECK).map(({ outputId }) => outputId);
       const states = await engine.ask((ledger) => ledger.spends(outputs));
@@ -199,7 +199,7 @@ export class Reader {
 }
 
 function receivedRecord(output: ReceivedOutput, network: NetworkInfo, address: string): ReceivedRecord {
-  const { outputId, transactionId, outputIndex, amount, from, reference, height, confirmedAt, spendable } = output;
+  const { outputId, transactionId, outputIndex, amount, from, reference, tag, height, confirmedAt, spendable } = output;
   if (amount >= 2n ** 63n)
     throw new CodedError('LEDGER_UNREACHABLE', 'answer', 'the ledger names an impossible amount');
   return {
@@ -214,6 +214,8 @@ function receivedRecord(output: ReceivedOutput, network: NetworkInfo, address: s
     height,
     confirmedAt,
     spendable,
+    // Under our own address, by ourselves: with the tag it is no money, but the head of the chain of our records.
+    ...(tag !== null && from === address && spendable ? { record: true as const } : {}),
     // Stable for ever: an output's place in its transaction, or, where that has one payment per payee, the payee.
     eventId: `${network.networkId}:${transactionId}:${network.protocol === 'tangle' ? outputIndex : address}`,
   };

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { CodedError, isCodedError } from '../errors';
-import type { PreparedTransaction } from '../ledger';
-import type { Batch } from './batch';
+import type { PreparedTransaction, SpendableOutput } from '../ledger';
+import type { BaseUnits } from '../values';
+import type { Batch, QueuedRecord } from './batch';
+import type { BookReader } from './book-reader';
 import { type Engine, isLedgerDown } from './engine';
-import { record } from './events';
+import { record as recordEvent } from './events';
+import { addedDeposit, hasRoomFor, headsOf, nextRecord } from './records';
 import { groupOf, type ReplacementGroup } from './replacement';
 
 /**
@@ -13,19 +16,20 @@ import { groupOf, type ReplacementGroup } from './replacement';
  * @param lastTry an error that nobody foresaw counts as such an answer, too
  */
 export async function prepare(
-  { payments, inputs }: Batch,
+  batch: Batch,
   engine: Engine,
   lastTry: boolean,
 ): Promise<PreparedTransaction | CodedError> {
+  const { payments, record, inputs } = batch;
   const request = {
     from: engine.ports.identity.address,
     payments: payments.flatMap(({ parts }) => parts),
-    records: [],
+    records: record ? [record.part] : [],
     claims: [],
   };
   try {
     const prepared = await engine.compute((ledger) => ledger.prepare(request, inputs));
-    assertBalanced(prepared, { payments, inputs });
+    assertBalanced(prepared, batch);
     return prepared;
   } catch (error) {
     if (isLedgerDown(error)) throw error;
@@ -37,14 +41,14 @@ export async function prepare(
 }
 
 /** Exactly our inputs, and every base unit of them accounted for. */
-function assertBalanced(prepared: PreparedTransaction, { payments, inputs }: Batch): void {
+function assertBalanced(prepared: PreparedTransaction, { payments, record, inputs }: Batch): void {
   const chosen = new Set(inputs.map(({ outputId }) => outputId));
   const sameInputs =
     prepared.inputs.length === chosen.size && prepared.inputs.every((outputId) => chosen.has(outputId));
   const sum = (amounts: readonly { readonly amount: bigint }[]) =>
     amounts.reduce((total, { amount }) => total + amount, 0n);
   const out = sum(payments.map(({ payment }) => payment)) + sum(prepared.change) + prepared.fee;
-  if (!sameInputs || sum(inputs) !== out)
+  if (!sameInputs || sum(inputs) !== out || (record && prepared.change.length === 0))
     throw new Error('the ledger adapter built another transaction than it was asked for');
 }
 
@@ -67,24 +71,30 @@ export async function signAndRecord(
     ledger.seal(prepared.essence, { publicKey: identity.publicKey, signature }),
   );
   const { transactionId, bytes } = sealed;
+  const ids = batch.payments.map(({ payment }) => payment.paymentId);
+  // Records come first of what comes back to us.
+  const own = batch.record && prepared.change[0];
+  const added = addedDeposit(own?.amount ?? 0n, batch.inputs, engine);
   const signed = await engine.write((append, sql) => {
-    if (!isStillRight(batch, transactionId, replaced, engine)) return false;
+    if (!isStillRight(batch, added, transactionId, replaced, engine)) return false;
     sql.run('INSERT OR REPLACE INTO signed_bytes (network, transaction_id, bytes) VALUES (?, ?, ?)', [
       network,
       transactionId,
       bytes,
     ]);
-    record(append, 'attempt.signed', {
+    recordEvent(append, 'attempt.signed', {
       network,
       transactionId,
       sha256: createHash('sha256').update(bytes).digest('hex'),
-      payments: batch.payments.map(({ payment }) => payment.paymentId),
+      payments: batch.record ? [...ids, batch.record.payment.paymentId] : ids,
       inputs: [...prepared.inputs],
       change: (sealed.change ?? []).map(({ outputId, index, amount }) => ({
         outputId,
         index,
         amount: amount.toString(),
+        ...(index === own?.index ? { record: true as const } : {}),
       })),
+      ...(own ? { deposit: (added > 0n ? added : 0n).toString() } : {}),
       fee: prepared.fee.toString(),
       expiresEpoch: prepared.expiresEpoch ?? null,
     });
@@ -95,7 +105,8 @@ export async function signAndRecord(
 
 /** Judged in the very write that makes it an attempt: much may have happened since the inputs were chosen. */
 function isStillRight(
-  { payments, inputs }: Batch,
+  { payments, record, inputs }: Batch,
+  added: BaseUnits,
   transactionId: string,
   replaced: ReplacementGroup | undefined,
   engine: Engine,
@@ -110,6 +121,8 @@ function isStillRight(
     return output?.spendable && output.spentBy === null;
   });
   if (!unspent) return false;
+  if (record ? !isRecordStillRight(record, added, inputs, replaced, engine) : inputs.some(isRecordIn(book)))
+    return false;
   if (!replaced) return payments.every(({ payment }) => !book.wasSigned(payment.paymentId));
   const [first] = replaced.paymentIds;
   if (first === undefined) return replaced.attempts.every((one) => book.attempt(one.transactionId)?.state === 'DEAD');
@@ -119,6 +132,25 @@ function isStillRight(
     group.attempts.every(({ state }) => state === 'DEAD') &&
     sameMembers(group.paymentIds, replaced.paymentIds)
   );
+}
+
+/** It spends all records before it, and takes nothing that a payment has claimed since. */
+function isRecordStillRight(
+  { payment: { paymentId } }: QueuedRecord,
+  added: BaseUnits,
+  inputs: readonly SpendableOutput[],
+  replaced: ReplacementGroup | undefined,
+  engine: Engine,
+): boolean {
+  const chosen = new Set(inputs.map(({ outputId }) => outputId));
+  if (!headsOf(engine).every(({ outputId }) => chosen.has(outputId))) return false;
+  // What is signed anew has its deposit reserved.
+  if (replaced) return engine.book.payment(paymentId)?.state === 'READY';
+  return nextRecord(engine)?.paymentId === paymentId && hasRoomFor(added, engine);
+}
+
+function isRecordIn(book: BookReader): (output: SpendableOutput) => boolean {
+  return ({ outputId }) => book.output(outputId)?.record === true;
 }
 
 function sameMembers(a: readonly string[], b: readonly string[]): boolean {

@@ -47,12 +47,16 @@ export function receivedPayment(row: ReceivedRow, engine: Engine): ReceivedPayme
   };
 }
 
-/** contract.md "`iota-wallet`": `total` is what only we can unlock now, `pending` what is still under a condition. */
+/**
+ * contract.md "`iota-wallet`": `total` is what only we can unlock now, `pending` what is still under a condition. The
+ * deposits of records are ours, but no payment gets them.
+ */
 export function balanceOf(engine: Engine): Balance {
   const { book } = engine;
   const { network, identity } = engine.ports;
-  const total = book.unspentSum(true).amount;
-  const reserved = book.reserved();
+  const deposits = book.unspentRecords().reduce((sum, { amount }) => sum + amount, 0n);
+  const total = book.unspentSum(true).amount + deposits;
+  const reserved = book.reserved() + deposits;
   return {
     address: identity.address,
     did: identity.did,

@@ -23,6 +23,7 @@ export interface CampaignResult {
   readonly crashes: number;
   readonly worlds: number;
   readonly payments: number;
+  readonly records: number;
   readonly violations: readonly { readonly seed: number; readonly violations: readonly string[] }[];
   readonly seen: Readonly<Record<string, number>>;
   readonly mutants: readonly CaughtMutant[];
@@ -33,13 +34,22 @@ const ENOUGH_VIOLATIONS = 20;
 
 /** Runs worlds with the seeds `seed`, `seed + step`, … until they have had their crashes; then hunts mutants. */
 export async function runCampaign({ crashes, seed, mutants }: Campaign, step = 1): Promise<CampaignResult> {
-  let result: CampaignResult = { crashes: 0, worlds: 0, payments: 0, violations: [], seen: {}, mutants: [] };
+  let result: CampaignResult = {
+    crashes: 0,
+    worlds: 0,
+    payments: 0,
+    records: 0,
+    violations: [],
+    seen: {},
+    mutants: [],
+  };
   for (let next = seed; result.crashes < crashes && result.violations.length < ENOUGH_VIOLATIONS; next += step) {
     const world = await runWorld(next);
     result = merge(result, {
       crashes: world.crashes,
       worlds: 1,
       payments: world.payments,
+      records: world.records,
       violations: world.violations.length > 0 ? [{ seed: next, violations: world.violations }] : [],
       seen: world.seen,
       mutants: [],
@@ -93,6 +103,7 @@ function merge(a: CampaignResult, b: CampaignResult): CampaignResult {
     crashes: a.crashes + b.crashes,
     worlds: a.worlds + b.worlds,
     payments: a.payments + b.payments,
+    records: a.records + b.records,
     violations: [...a.violations, ...b.violations],
     seen,
     mutants: [...a.mutants, ...b.mutants],

@@ -1,3 +1,4 @@
+import { isRecordKey } from '../../../lib/payments/payment-id';
 import type { SimulatedMachine } from './machine';
 
 interface AttemptBody {
@@ -21,12 +22,16 @@ export function eventsSeen(machines: readonly SimulatedMachine[]): Record<string
     for (const row of machine.journal?.sql.all('SELECT type, body FROM journal_event ORDER BY sequence') ?? []) {
       const type = String(row.type);
       const { transactionId = '', payments = [], reason } = JSON.parse(String(row.body)) as AttemptBody;
+      const records = payments.filter(isRecordKey);
+      const paid = payments.filter((id) => !isRecordKey(id));
       count(type);
       switch (type) {
         case 'attempt.signed':
           if (payments.length === 0) count('merge of outputs');
-          if (payments.length > 1) count('payments coalesced');
-          if (payments.some((id) => signedOnce.has(id))) count('replacement');
+          if (paid.length > 1) count('payments coalesced');
+          if (records.length > 0) count(paid.length > 0 ? 'record along with payments' : 'record by itself');
+          if (records.some((id) => signedOnce.has(id))) count('record signed anew');
+          if (paid.some((id) => signedOnce.has(id))) count('replacement');
           if (dead.has(transactionId)) count('the same transaction revived');
           if (open.size > 0) count('signed beside an attempt in doubt');
           for (const id of payments) signedOnce.add(id);
@@ -45,6 +50,8 @@ export function eventsSeen(machines: readonly SimulatedMachine[]): Record<string
     for (const reports of machine.witnessed.receipts.values()) if (reports.length > 1) count('receipt reported again');
     for (const deliveries of machine.witnessed.received.values())
       if (deliveries.length > 1) count('payment received told again');
+    for (const reports of machine.witnessed.records.values()) if (reports.length > 1) count('record told again');
+    for (let waits = machine.witnessed.waits; waits > 0; waits -= 1) count('record waits for money');
     for (const { outcome } of machine.orders) count(`order ${outcome ?? 'open'}`);
   }
   return seen;

@@ -1,5 +1,6 @@
 import type { Journal } from '../../../lib/journal';
 import type { SimulatedMachine } from './machine';
+import { recordViolations } from './record-invariants';
 import type { WorldView } from './world';
 
 /** Everything that must be true at the end of a world. */
@@ -12,6 +13,7 @@ export function violationsOf(world: WorldView, stuck: boolean): string[] {
     ...unnoticedCopy(machine, world),
     ...unstableEvents(machine, world),
     ...unstableReceipts(machine),
+    ...recordViolations(machine, world),
     ...(machine.journal ? journalViolations(machine, world) : ['NO_JOURNAL the machine is not there at the end']),
   ]);
   if (stuck)
@@ -46,9 +48,11 @@ function paidTwice(machine: SimulatedMachine, world: WorldView): string[] {
 function independentAttempts(machine: SimulatedMachine, { truth }: WorldView): string[] {
   const carrying = new Map<string, Map<string, readonly string[]>>();
   for (const { id, inputs, outputs } of truth.submitted.values()) {
-    for (const { from, to, reference } of outputs) {
-      if (from !== machine.address || to === machine.address || reference === null) continue;
-      carrying.set(reference, (carrying.get(reference) ?? new Map()).set(id, inputs));
+    for (const { from, to, reference, record } of outputs) {
+      // A record is known by its bytes.
+      const what = record ? record.bytes : reference;
+      if (from !== machine.address || (to === machine.address && !record) || what === null) continue;
+      carrying.set(what, (carrying.get(what) ?? new Map()).set(id, inputs));
     }
   }
   return [...carrying].flatMap(([reference, attempts]) => {
@@ -142,7 +146,9 @@ function journalViolations(machine: SimulatedMachine, world: WorldView): string[
   const found: string[] = [];
   const executed = executedFor(machine, world);
   const states = new Map(
-    journal.sql.all('SELECT payment_id, state FROM payments').map((row) => [String(row.payment_id), String(row.state)]),
+    journal.sql
+      .all("SELECT payment_id, state FROM payments WHERE kind = 'payment'")
+      .map((row) => [String(row.payment_id), String(row.state)]),
   );
   for (const paymentId of witnessed.accepted) if (!states.has(paymentId)) found.push(`INTENT_LOST ${paymentId}`);
   for (const [paymentId, state] of states) {
@@ -185,10 +191,11 @@ function attemptOf(id: string, { sql }: Journal) {
 function disagreement(machine: SimulatedMachine, { truth }: WorldView): string[] {
   const real = truth.unspentOf(machine.address, truth.height).filter(({ spendable }) => spendable);
   const sum = real.reduce((total, { amount }) => total + amount, 0n);
+  const deposits = real.reduce((all, { amount, record }) => (record ? all + amount : all), 0n);
   const { total, reserved } = machine.account?.balance() ?? { total: 'no account', reserved: '0' };
   return [
     ...(total === sum.toString() ? [] : [`DISAGREEMENT journal ${total}, ledger ${sum}`]),
-    ...(reserved === '0' ? [] : [`STILL_RESERVED ${reserved}`]),
+    ...(reserved === deposits.toString() ? [] : [`STILL_RESERVED ${reserved}, ${deposits} in records`]),
   ];
 }
 

@@ -16,6 +16,13 @@ export interface TruthOutput {
   readonly from: Address | null;
   /** False: under a condition, like an expiring payment. */
   readonly spendable: boolean;
+  /** Kept under a tag, both in hex. */
+  readonly record?: TruthRecord;
+}
+
+export interface TruthRecord {
+  readonly tag: string;
+  readonly bytes: string;
 }
 
 export interface PlacedOutput extends TruthOutput {

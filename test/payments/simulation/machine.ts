@@ -9,6 +9,7 @@ import {
   type PaymentReport,
   type Receipt,
   type ReceivedPayment,
+  type RecordReport,
 } from '../../../lib/payments';
 import { BOOK_SCHEMA } from '../../../lib/payments/book-schema';
 import { RULES } from '../../../lib/payments/rules';
@@ -32,11 +33,24 @@ export interface PlannedOrder {
   tries: number;
 }
 
+/** What a machine wants to keep on the ledger; it asks again after each start until it knows that it is there. */
+export interface PlannedRecord {
+  readonly recordId: string;
+  readonly tag: string;
+  /** Begins with the id. */
+  readonly text: string;
+  readonly at: number;
+  done: boolean;
+}
+
 /** What the outside has seen of a machine, whatever became of its processes. */
 export interface Witnessed {
   readonly accepted: Set<string>;
   readonly receipts: Map<string, { receipt: Receipt; redelivered: boolean }[]>;
   readonly received: Map<string, { payment: ReceivedPayment; redelivered: boolean }[]>;
+  readonly acceptedRecords: Set<string>;
+  readonly records: Map<string, { report: RecordReport; redelivered: boolean }[]>;
+  waits: number;
   frozen: boolean;
   readonly violations: string[];
 }
@@ -62,10 +76,14 @@ export class SimulatedMachine {
   readonly publicKey: Uint8Array;
   readonly address: Address;
   readonly orders: PlannedOrder[] = [];
+  readonly records: PlannedRecord[] = [];
   readonly witnessed: Witnessed = {
     accepted: new Set(),
     receipts: new Map(),
     received: new Map(),
+    acceptedRecords: new Set(),
+    records: new Map(),
+    waits: 0,
     frozen: false,
     violations: [],
   };
@@ -142,15 +160,25 @@ export class SimulatedMachine {
       .map(({ paymentId }) => `${paymentId} has no outcome`);
     const rows =
       this.journal?.sql.all(
-        "SELECT payment_id, state FROM payments WHERE state NOT IN ('REPORTED', 'FAILED', 'REJECTED')",
+        "SELECT payment_id, state FROM payments WHERE kind = 'payment' AND state NOT IN ('REPORTED', 'FAILED', 'REJECTED')",
       ) ?? [];
+    // Behind one that waits for money others wait, too.
+    const records =
+      this.journal?.sql.all(
+        `SELECT payment_id, state FROM payments p WHERE kind = 'record' AND state NOT IN ('REPORTED', 'FAILED')
+         AND NOT (? AND state = 'READY' AND NOT EXISTS (
+           SELECT 1 FROM attempt_payments ap WHERE ap.payment_id = p.payment_id))`,
+        [this.#process?.recordWaits ? 1 : 0],
+      ) ?? [];
+    const unasked = this.records.filter(({ recordId }) => !this.witnessed.acceptedRecords.has(recordId));
     const attempts =
       this.journal?.sql.all("SELECT transaction_id, state FROM attempts WHERE state IN ('SIGNED', 'SUBMITTED')") ?? [];
     const last = this.journal?.sql.get('SELECT max(position) AS position FROM received_payments')?.position ?? 0;
     const heard = this.journal?.sql.get('SELECT position FROM listeners')?.position ?? 0;
     return [
       ...open,
-      ...rows.map((row) => `${row.payment_id} is ${row.state}`),
+      ...unasked.map(({ recordId }) => `${recordId} was not accepted`),
+      ...[...rows, ...records].map((row) => `${row.payment_id} is ${row.state}`),
       ...attempts.map((row) => `attempt ${row.transaction_id} is ${row.state}`),
       ...(heard === last ? [] : [`listener heard ${heard} of ${last}`]),
     ];
@@ -168,6 +196,8 @@ export class SimulatedMachine {
 class Process {
   alive = true;
   account: Account | undefined;
+  /** It was told that a record waits for money, and of none that was made since. */
+  recordWaits = false;
 
   constructor(
     private readonly machine: SimulatedMachine,
@@ -237,6 +267,12 @@ class Process {
     if (chance.happens(0.05)) this.#later(chance.between(0, 20_000), () => void this.#redeploy(opened));
     for (const order of machine.orders)
       this.#plan(order, Math.max(0, order.at - timeline.now()) + chance.between(0, 50));
+    for (const planned of machine.records) {
+      if (planned.done) continue;
+      const delay = Math.max(0, planned.at - timeline.now()) + chance.between(0, 50);
+      this.#later(delay, () => void this.#keep(planned));
+      if (chance.happens(0.1)) this.#later(delay + chance.between(0, 30_000), () => void this.#keep(planned));
+    }
   }
 
   async #redeploy(journal: Journal): Promise<void> {
@@ -305,6 +341,16 @@ class Process {
     }
   }
 
+  async #keep({ recordId, tag, text }: PlannedRecord): Promise<void> {
+    try {
+      await this.account?.record({ recordId, tag: Buffer.from(tag), bytes: Buffer.from(text) });
+      if (this.alive) this.machine.witnessed.acceptedRecords.add(recordId);
+    } catch (error) {
+      if (error instanceof CodedError && error.detail === 'closed') return;
+      this.#unexpected(`record ${recordId}`, error);
+    }
+  }
+
   #refused(order: PlannedOrder, error: unknown): void {
     const { machine } = this;
     const code = error instanceof CodedError ? error.code : '';
@@ -335,7 +381,11 @@ class Process {
     if (this.diesHere()) return;
     if ('report' in signal) this.#hearReport(signal.report);
     else if ('payment' in signal) this.#hearPayment(signal.payment, signal.redelivered);
-    else if (signal.event.event === 'frozen') {
+    else if ('record' in signal) this.#hearRecord(signal.record, signal.redelivered);
+    else if (signal.event.event === 'record-waiting') {
+      this.recordWaits = true;
+      this.machine.witnessed.waits += 1;
+    } else if (signal.event.event === 'frozen') {
       if (!this.machine.world.mayFreeze) this.#violation(`froze without reason: ${signal.event.reason}`);
       this.machine.witnessed.frozen = true;
     } else this.#violation(`${signal.event.event}: ${signal.event.message}`);
@@ -384,6 +434,27 @@ class Process {
       );
       if (!there) this.#violation(`FALSE_CONFIRM ${order.paymentId}: ${address} did not get ${amount}`);
     }
+  }
+
+  #hearRecord(report: RecordReport, redelivered: boolean): void {
+    const { records, witnessed, world } = this.machine;
+    const { recordId } = report;
+    this.recordWaits = false;
+    const planned = records.find((candidate) => candidate.recordId === recordId);
+    if (!planned) {
+      this.#violation(`a report of nobody's record: ${recordId}`);
+      return;
+    }
+    const outputs = world.truth.executed.get(report.transactionId)?.transaction.outputs ?? [];
+    const bytes = Buffer.from(planned.text).toString('hex');
+    if (!outputs.some(({ record }) => record?.bytes === bytes)) this.#violation(`FALSE_RECORD ${recordId}`);
+    const known = witnessed.records.get(recordId) ?? [];
+    witnessed.records.set(recordId, [...known, { report, redelivered }]);
+    planned.done = true;
+    this.#later(
+      world.chance.between(0, 30),
+      () => void this.account?.recordReported(recordId).catch((error: unknown) => this.#unexpected('recorded', error)),
+    );
   }
 
   #hearPayment(payment: ReceivedPayment, redelivered: boolean): void {

@@ -47,23 +47,42 @@ export const MUTANTS: readonly Mutant[] = [
     }),
   },
   { name: 'replacement with fresh inputs', rules: () => ({ inputsOfReplacement: () => [] }) },
+  { name: 'record beside the one before it', rules: () => ({ inputsOfRecord: () => [] }) },
+  { name: 'record output taken for money', journal: forgetRecords },
+  { name: 'record paid with what payments were promised', rules: () => ({ hasRoomFor: () => true }) },
 ];
 
 /** The signature is acknowledged before it is on the disk. */
 function acknowledgeSignedAtOnce(journal: Journal): Journal {
+  return withWrite(journal, (change) => {
+    let signed = false;
+    let result: ReturnType<typeof change> | undefined;
+    const durable = journal.write((append, sql) => {
+      result = change((type, body) => {
+        signed ||= type === 'attempt.signed';
+        return append(type, body);
+      }, sql);
+      return result;
+    });
+    return signed ? Promise.resolve(result as ReturnType<typeof change>) : durable;
+  });
+}
+
+/** What came back from a record is not told apart from change. */
+function forgetRecords(journal: Journal): Journal {
+  return withWrite(journal, (change) =>
+    journal.write((append, sql) =>
+      change((type, body) => {
+        const text = JSON.stringify(body).replaceAll(',"record":true', '');
+        return append(type, JSON.parse(text) as typeof body);
+      }, sql),
+    ),
+  );
+}
+
+function withWrite(journal: Journal, write: Journal['write']): Journal {
   return {
-    write: (change) => {
-      let signed = false;
-      let result: ReturnType<typeof change> | undefined;
-      const durable = journal.write((append, sql) => {
-        result = change((type, body) => {
-          signed ||= type === 'attempt.signed';
-          return append(type, body);
-        }, sql);
-        return result;
-      });
-      return signed ? Promise.resolve(result as ReturnType<typeof change>) : durable;
-    },
+    write,
     get sql() {
       return journal.sql;
     },

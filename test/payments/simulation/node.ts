@@ -12,6 +12,7 @@ import type {
   ReceivedOutput,
   RecordFilter,
   RecordPage,
+  RecordPart,
   SealedTransaction,
   SpendableOutput,
   SpendState,
@@ -20,7 +21,7 @@ import type {
   TransactionSignature,
 } from '../../../lib/ledger';
 import type { Address } from '../../../lib/values';
-import { hashOf, type LedgerTruth, type PlacedOutput, type TruthTransaction } from './ledger-truth';
+import { hashOf, type LedgerTruth, type PlacedOutput, type TruthRecord, type TruthTransaction } from './ledger-truth';
 import type { Chance } from './random';
 
 /** How often a node lets its clients down. */
@@ -79,16 +80,23 @@ export class SimulatedNode implements Ledger {
     const { truth, chance, pass } = this.settings;
     await pass(chance.between(0, 5));
     const total = inputs.reduce((sum, { amount }) => sum + amount, 0n);
-    const outputs = request.payments.map(({ to, amount, reference }) => ({
+    const outputs: WrittenOutput[] = request.payments.map(({ to, amount, reference }) => ({
       to,
       amount: amount.toString(),
       reference,
       from: request.from,
     }));
-    const rest = request.payments.reduce((left, { amount }) => left - amount, total);
+    const change: { index: number; amount: bigint }[] = [];
+    for (const part of request.records) {
+      const amount = recordDeposit(part, this.settings.deposit);
+      change.push({ index: outputs.length, amount });
+      const record = { tag: Buffer.from(part.tag).toString('hex'), bytes: Buffer.from(part.bytes).toString('hex') };
+      outputs.push({ to: request.from, amount: amount.toString(), reference: '', from: request.from, record });
+    }
+    const rest = outputs.reduce((left, { amount }) => left - BigInt(amount), total);
     if (rest < 0n || (rest > 0n && rest < this.settings.deposit))
       throw new CodedError('FUNDS_INSUFFICIENT', 'default', 'inputs do not suffice');
-    const change = rest > 0n ? [{ index: outputs.length, amount: rest }] : [];
+    if (rest > 0n) change.push({ index: outputs.length, amount: rest });
     if (rest > 0n) outputs.push({ to: request.from, amount: rest.toString(), reference: '', from: request.from });
     const expiresEpoch = truth.epochLength === undefined ? undefined : truth.epochAt(this.#height()) + 1;
     const expires = expiresEpoch === undefined ? {} : { expiresEpoch };
@@ -246,6 +254,7 @@ export class SimulatedNode implements Ledger {
     reference,
     height,
     spendable,
+    record,
   }: PlacedOutput): ReceivedOutput {
     return {
       outputId,
@@ -254,12 +263,27 @@ export class SimulatedNode implements Ledger {
       amount,
       from,
       reference,
-      tag: null,
+      tag: record ? Buffer.from(record.tag, 'hex') : null,
       height,
       confirmedAt: this.#timeAt(height),
       spendable,
     };
   }
+}
+
+interface WrittenOutput {
+  readonly to: Address;
+  readonly amount: string;
+  readonly reference: string;
+  readonly from: Address;
+  readonly record?: TruthRecord;
+}
+
+/** What a record's output holds: more for longer ones, where the ledger wants deposits. */
+export function recordDeposit({ tag, bytes }: RecordPart, deposit: bigint): bigint {
+  if (tag.length === 0 || tag.length > 64) throw new RangeError('a tag has 1 to 64 bytes');
+  if (bytes.length > 8_192) throw new CodedError('PAYMENT_FAILED', 'too-large', 'a record has at most 8192 bytes');
+  return deposit === 0n ? 1n : deposit + BigInt(tag.length + bytes.length) / 8n;
 }
 
 /** What signed bytes mean. */
@@ -268,7 +292,7 @@ export function transactionOf(bytes: Uint8Array): TruthTransaction {
   const { essence } = JSON.parse(text) as { essence: string };
   const { inputs, outputs, expiresEpoch } = JSON.parse(essence) as {
     inputs: string[];
-    outputs: { to: Address; amount: string; reference: string; from: Address }[];
+    outputs: WrittenOutput[];
     expiresEpoch?: number;
   };
   return {

@@ -34,7 +34,9 @@ async function main(): Promise<number> {
   const escaped = result.mutants.filter(({ seed }) => seed === undefined);
   if (values.json) console.log(JSON.stringify({ ...result, firstSeed: campaign.seed, seconds }));
   else {
-    console.log(`${result.worlds} worlds, ${result.payments} payments, ${result.crashes} crashes in ${seconds} s`);
+    console.log(
+      `${result.worlds} worlds, ${result.payments} payments, ${result.records} records, ${result.crashes} crashes in ${seconds} s`,
+    );
     for (const [what, count] of Object.entries(result.seen).sort()) console.log(`  ${count} x ${what}`);
     for (const { mutant, seed, seeds, by } of result.mutants)
       console.log(

@@ -35,6 +35,11 @@ describe('the real engine in simulated worlds', function () {
       'account.frozen',
       'receipt reported again',
       'payment received told again',
+      'record along with payments',
+      'record by itself',
+      'record signed anew',
+      'record told again',
+      'record waits for money',
     ];
     const missed = dangers.filter((danger) => !result.seen[danger]);
     assert.deepEqual(CRASHES < 10_000 ? [] : missed, []);

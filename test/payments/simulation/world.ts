@@ -3,7 +3,7 @@ import { type Address, addressHash, writeAddress } from '../../../lib/values';
 import { eventsSeen } from './coverage';
 import { violationsOf } from './invariants';
 import { LedgerTruth } from './ledger-truth';
-import { type MachineWorld, type PlannedOrder, SimulatedMachine } from './machine';
+import { type MachineWorld, type PlannedOrder, type PlannedRecord, SimulatedMachine } from './machine';
 import type { Mutant } from './mutants';
 import { HONEST, type NodeFaults, OUTAGE } from './node';
 import { Chance } from './random';
@@ -17,6 +17,8 @@ export interface Flavour {
   /** Somebody else has a copy of one machine's key. */
   readonly copiedKey: boolean;
   readonly tightBudget: boolean;
+  /** Machines keep records on the ledger, beside fewer payments. */
+  readonly keepsRecords: boolean;
   /** For minutes nobody reaches the ledger. */
   readonly outage: boolean;
   /** Clocks show something else after each start. */
@@ -31,6 +33,7 @@ export interface WorldResult {
   readonly flavour: Flavour;
   readonly crashes: number;
   readonly payments: number;
+  readonly records: number;
   readonly violations: readonly string[];
   /** What happened in it, by how often: a simulation that never meets a danger proves nothing about it. */
   readonly seen: Readonly<Record<string, number>>;
@@ -64,6 +67,7 @@ class World {
   #quiet = false;
   #lookedAt = 0;
   #orders = 0;
+  #records = 0;
 
   constructor(
     readonly chance: Chance,
@@ -112,6 +116,7 @@ class World {
       flavour,
       crashes: this.#crashes(),
       payments: this.#orders,
+      records: this.#records,
       seen: eventsSeen(this.machines),
     };
     return { ...result, violations: [...violations, ...(await this.#rebuilt())] };
@@ -170,7 +175,10 @@ class World {
       truth.mint(machine.address, poor ? 11n : BigInt(chance.between(60, 240)));
     }
     const payees = [this.outsider, ...this.machines.filter((other) => other !== machine).map(({ address }) => address)];
-    for (let count = chance.between(2, 6); count > 0; count -= 1) machine.orders.push(this.#order(machine, payees));
+    for (let count = flavour.keepsRecords ? chance.between(1, 4) : chance.between(2, 6); count > 0; count -= 1)
+      machine.orders.push(this.#order(machine, payees));
+    for (let count = flavour.keepsRecords ? chance.between(0, 4) : 0; count > 0; count -= 1)
+      machine.records.push(this.#record(machine));
     const budget = flavour.tightBudget ? BigInt(chance.between(40, 120)) : 100_000n;
     machine.policy = {
       maxPerPayment: '150',
@@ -204,11 +212,25 @@ class World {
     };
   }
 
+  #record(machine: SimulatedMachine): PlannedRecord {
+    const { chance } = this;
+    this.#records += 1;
+    const recordId = `${machine.name} keeps ${this.#records}`;
+    return {
+      recordId,
+      tag: 'log',
+      text: `${recordId} ${'x'.repeat(chance.between(0, 150))}`,
+      at: START + (chance.happens(0.5) ? chance.between(0, 2_000) : chance.between(0, 60_000)),
+      done: false,
+    };
+  }
+
   /** Another process with the same key spends what this machine thinks is its own. */
   #spendByCopy(): void {
     const { truth, chance } = this;
     const machine = chance.oneOf(this.machines);
-    const output = truth.unspentOf(machine.address, truth.height).find(({ spendable }) => spendable);
+    const outputs = truth.unspentOf(machine.address, truth.height).filter(({ spendable }) => spendable);
+    const output = outputs.length > 0 ? chance.oneOf(outputs) : undefined;
     if (!output || !machine.account) {
       this.timeline.after(3_000, () => this.#spendByCopy());
       return;
@@ -270,6 +292,7 @@ function flavourOf(chance: Chance): Flavour {
     liars: chance.happens(0.25),
     copiedKey: chance.happens(0.05),
     tightBudget: chance.happens(0.3),
+    keepsRecords: chance.happens(0.4),
     outage: chance.happens(0.15),
     badClocks: chance.happens(0.2),
     deposit: expiring ? 0n : chance.oneOf([0n, 10n]),
