@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ERROR_CODES } from '../../lib/errors/coded-error';
+import { PROBLEM_CODES, PROBLEMS, WARNING_CODES, WARNINGS } from '../../lib/evidence/verification/problems';
 import { exportedRaisers, type RaisedError, raisedErrors } from './raised-errors';
 
 const ROOT = join(__dirname, '..', '..');
@@ -9,6 +10,13 @@ const LANGUAGES = ['en-US', 'de'] as const;
 const TYPES = readdirSync(join(ROOT, 'nodes'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
+
+const pageOf = (type: string) => readFileSync(join(ROOT, 'nodes', type, `${type}.html`), 'utf8');
+/** What a page names in calls of this function. */
+const namesIn = (type: string, call: string) =>
+  [...pageOf(type).matchAll(new RegExp(`\\b${call}\\([^()]*?'([\\w.]+)'(?: : '([\\w.]+)')?\\)`, 'g'))].flatMap(
+    ([, ...names]) => names.filter((name) => name !== undefined),
+  );
 
 type Texts = Map<string, string>;
 
@@ -68,7 +76,7 @@ describe('the texts of the nodes', () => {
   it('have every key that an editor page or a node uses', () => {
     const missing: string[] = [];
     for (const [file, text] of sources('nodes')) {
-      for (const [, key, variable] of text.matchAll(/['"`\]](iota-[a-z]+\.[\w.-]+)(\$\{)?/g)) {
+      for (const [, key, variable] of text.matchAll(/['"`\]](iota-[a-z-]+\.[\w.-]+)(\$\{)?/g)) {
         const type = (key as string).split('.')[0] as string;
         // Files and permissions look like keys.
         if (/\.(svg|ts|js|html|read|write)$/.test(key as string)) continue;
@@ -87,10 +95,12 @@ describe('the texts of the nodes', () => {
       'iota-wallet.hint.': ['topic', 'balance', 'address', 'history', 'request', 'fund'],
       'iota-wallet.action.': ['topic', 'balance', 'address', 'history', 'request', 'fund'],
       'iota-ledger.hint.': ['sandbox-tangle', 'tangle'],
-      'iota-machine.tab.': ['machine', 'policy', 'contacts'],
+      'iota-machine.tab.': ['machine', 'policy', 'contacts', 'log'],
+      'iota-sign-data.hint.': ['everybody', 'readers'],
+      'iota-verify-data.': namesIn('iota-verify-data', 'text'),
       'iota-machine.policy.window.': ['1h', '24h', '30d', 'total'],
     };
-    const page = readFileSync(join(ROOT, 'nodes', 'iota-machine', 'iota-machine.html'), 'utf8');
+    const page = pageOf('iota-machine');
     made['iota-machine.key.'] = [...page.matchAll(/\btext\('(\w+)'/g)]
       .map(([, name]) => name as string)
       .filter((name) => page.slice(0, page.indexOf('function accountPanel')).includes(`text('${name}'`));
@@ -127,6 +137,32 @@ describe('the texts of the nodes', () => {
       }
     }
   });
+});
+
+/** What is wrong with evidence is no error of a flow: verification tells it as a problem. */
+const VERDICTS: readonly string[] = ['EVIDENCE_INVALID'];
+
+describe('the problems of a verification', () => {
+  for (const language of LANGUAGES) {
+    for (const [kind, sentences] of Object.entries({ problems: PROBLEMS, warnings: WARNINGS })) {
+      it(`have a sentence for each of the ${kind} in ${language}, with the same values in it`, () => {
+        const texts = new Map(
+          [...catalogue(language, 'iota-verify-data')].filter(([key]) => key.startsWith(`${kind}.`)),
+        );
+        assert.deepEqual(
+          [...texts.keys()].sort(),
+          Object.keys(sentences)
+            .map((code) => `${kind}.${code}`)
+            .sort(),
+        );
+        for (const [code, sentence] of Object.entries(sentences)) {
+          const text = texts.get(`${kind}.${code}`) ?? '';
+          assert.deepEqual(placeholders(text), placeholders(sentence), code);
+          if (language === 'en-US') assert.equal(text, sentence);
+        }
+      });
+    }
+  }
 });
 
 /** The policy names the field that is wrong; a reader of the source alone cannot see which. */
@@ -214,7 +250,21 @@ describe('the help', () => {
     const named = new Set(
       TYPES.flatMap((type) => [...help('en-US', type).matchAll(/<code>([A-Z_]{5,})<\/code>/g)].map(([, code]) => code)),
     );
-    assert.deepEqual([...named].sort(), [...ERROR_CODES].sort());
+    const told: readonly string[] = [...PROBLEM_CODES, ...WARNING_CODES];
+    assert.deepEqual(
+      [...named].filter((code) => !told.includes(code as string)).sort(),
+      ERROR_CODES.filter((code) => !VERDICTS.includes(code)).sort(),
+    );
+  });
+
+  it('names every problem and every warning of a verification', () => {
+    const named = [...help('en-US', 'iota-verify-data').matchAll(/<dt><code>([A-Z_]{5,})<\/code>/g)].map(
+      ([, code]) => code,
+    );
+    assert.deepEqual(
+      [...PROBLEM_CODES, ...WARNING_CODES].filter((code) => !named.includes(code)),
+      [],
+    );
   });
 
   it('stands beside the page of every node', () => {
