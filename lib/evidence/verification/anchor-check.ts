@@ -28,8 +28,7 @@ const SAME_TIME_MS = 1_000;
 /** Looks on one ledger whether checkpoints are there, and whether their machines have put others there as well. */
 export class AnchorCheck {
   readonly #chains = new Map<string, RecordChain>();
-  /** Machines whose chains have been complained about. */
-  readonly #reported = new Map<string, number>();
+  readonly #reported = new Set<string>();
 
   private constructor(
     private readonly ledger: RecordLedger,
@@ -136,14 +135,23 @@ export class AnchorCheck {
     return confirmedAt;
   }
 
-  /** What is wrong with a machine's chain is said once, not for each of its checkpoints. */
+  /** What is wrong with a machine's chain, whichever checkpoint was asked for. */
   #reportChain(origin: string, chain: RecordChain, reports: AnchorReports): void {
-    const said = this.#reported.get(origin);
-    if (said === undefined && chain.heads > 1) reports.problem('LEDGER_FORK', { origin, heads: chain.heads });
-    for (const contradiction of chain.contradictions.slice(said ?? 0)) {
-      reports.problem('CHECKPOINT_CONFLICT', { origin, ...contradiction });
-    }
-    this.#reported.set(origin, chain.contradictions.length);
+    const { heads } = chain;
+    if (heads > 1) this.#once(`${origin} heads`, () => reports.problem('LEDGER_FORK', { origin, heads }));
+    for (const { size, otherSize } of chain.contradictions) this.#reportConflict(origin, size, otherSize, reports);
+  }
+
+  #reportConflict(origin: string, size: number, otherSize: number, reports: AnchorReports): void {
+    const pair = [size, otherSize].sort().join(' ');
+    this.#once(`${origin} ${pair}`, () => reports.problem('CHECKPOINT_CONFLICT', { origin, size, otherSize }));
+  }
+
+  /** One contradiction may be met on the way to many checkpoints. */
+  #once(what: string, report: () => void): void {
+    if (this.#reported.has(what)) return;
+    this.#reported.add(what);
+    report();
   }
 
   /** Whether the machine has put another checkpoint on the ledger that contradicts this one. */
@@ -160,7 +168,7 @@ export class AnchorCheck {
     const known = [chain.rootAt(size), ...own.map(({ checkpoint }) => checkpoint.size === size && checkpoint.root)];
     const [contradicting] = own.flatMap(({ record, checkpoint }) => chain.contradicting(record, checkpoint.size) ?? []);
     const otherSize = known.some((other) => other && !sameHash(other, root)) ? size : contradicting;
-    if (otherSize !== undefined) reports.problem('CHECKPOINT_CONFLICT', { origin, size, otherSize });
+    if (otherSize !== undefined) this.#reportConflict(origin, size, otherSize, reports);
     else if (!chain.rootAt(size)) reports.warning(UNSEEN[chain.end ?? 'first'], { origin, size });
   }
 }

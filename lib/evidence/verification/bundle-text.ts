@@ -59,7 +59,8 @@ export function* listElements(text: string): Generator<string> {
         from = at + 1;
     }
   }
-  yield text.slice(from);
+  // With what was before it: it may be whole, but then something behind it was cut off.
+  yield text.slice(from - 1);
 }
 
 function* lastElements(text: string, start: number, from: number, end: number): Generator<string> {

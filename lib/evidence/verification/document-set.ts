@@ -75,8 +75,11 @@ export class DocumentSet {
 
   /** A statement of succession that was given as such. */
   addStatement({ problems, succession, logged, evidenced }: CheckedDocument): void {
-    for (const found of problems) this.#problems.add(badStatement(found));
-    if (problems.length > 0) return;
+    const [first] = problems;
+    if (first) {
+      this.#problems.add(badStatement(first));
+      return;
+    }
     if (!succession) {
       this.#problems.add(problem('SUCCESSION_INVALID', { reason: 'it is no statement of succession' }));
       return;
@@ -106,10 +109,10 @@ export class DocumentSet {
   }
 
   verdict(isSingle: boolean): Verification {
+    this.#successions.report((code, parameters) => this.#problems.add(problem(code, parameters)));
     this.#reportUnchecked();
     this.#reportTrust();
     for (const document of this.#documents) this.#reportTimes(document);
-    this.#successions.report((code, parameters) => this.#problems.add(problem(code, parameters)));
     for (const { anchor, authentic, main } of this.#documents) {
       if (authentic && anchor && anchor.confirmedAt !== null) this.#sequences.anchored(main.signer);
     }
@@ -251,6 +254,7 @@ export class DocumentSet {
 }
 
 /** What is wrong with a statement that was given as such is not a problem of a document. */
-function badStatement({ code, message }: Problem): Problem {
-  return problem('SUCCESSION_INVALID', { reason: `${code}, ${message}` });
+function badStatement(found: Problem): Problem {
+  if (found.code === 'SUCCESSION_INVALID') return found;
+  return problem('SUCCESSION_INVALID', { reason: `${found.code}, ${found.message}` });
 }
