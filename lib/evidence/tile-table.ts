@@ -14,13 +14,17 @@ const ROW = 8;
  */
 const LEVEL = 2 ** 50;
 
+/** As far as its rows follow one another. */
 export function readTile(sql: Sql, level: number, index: number): Uint8Array {
   const first = rowOf(level, index * TILE_WIDTH);
-  const rows = sql.all('SELECT hashes FROM log_tiles WHERE row >= ? AND row < ? ORDER BY row', [
+  const rows = sql.all('SELECT row, hashes FROM log_tiles WHERE row >= ? AND row < ? ORDER BY row', [
     first,
     first + TILE_WIDTH,
   ]);
-  return Buffer.concat(rows.map(({ hashes }) => hashes).filter((hashes) => hashes instanceof Uint8Array));
+  const parts: Uint8Array[] = [];
+  for (const { row, hashes } of rows)
+    if (row === first + parts.length * ROW && hashes instanceof Uint8Array) parts.push(hashes);
+  return Buffer.concat(parts);
 }
 
 /** Those rows that have changed. Inside a write. */
