@@ -1,9 +1,11 @@
 import { runSandbox, SANDBOX_USAGE } from './sandbox-command';
+import { runVerify, VERIFY_USAGE } from './verify-command';
 
 const USAGE = `Usage: machine-economy <command> [options]
 
 Commands:
   sandbox   the embedded ledger on its own, for other machines
+  verify    signed documents and their evidence: are they what their machines signed?
 
 machine-economy <command> --help tells more.
 `;
@@ -13,11 +15,13 @@ async function main([command, ...parameters]: readonly string[]): Promise<number
   switch (command) {
     case 'sandbox':
       return runSandbox(parameters);
+    case 'verify':
+      return runVerify(parameters);
     case undefined:
     case 'help':
     case '--help':
     case '-h':
-      process.stdout.write(`${USAGE}\n${SANDBOX_USAGE}`);
+      process.stdout.write(`${USAGE}\n${SANDBOX_USAGE}\n${VERIFY_USAGE}`);
       return command === undefined ? 2 : 0;
     default:
       process.stderr.write(`machine-economy: there is no command ${JSON.stringify(command)}\n\n${USAGE}`);

@@ -115,7 +115,7 @@ export function isPlainObject(value: unknown): value is object {
 }
 
 /** Runs no getter: what is no plain data is nothing. */
-function ownValue(object: object, name: string): unknown {
+export function ownValue(object: object, name: string): unknown {
   return Object.getOwnPropertyDescriptor(object, name)?.value;
 }
 

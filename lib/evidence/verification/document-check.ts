@@ -1,13 +1,13 @@
 import { isCodedError } from '../../errors';
 import { type Checkpoint, readCheckpoint } from '../checkpoint';
-import type { Anchor } from '../evidence';
+import { type Anchor, PROOF_TYPE } from '../evidence';
 import { leafHash, verifyInclusion } from '../merkle-tree';
 import { readEvidence } from '../read-evidence';
 import type { ReadSignature } from '../signature';
 import { readSigned, type SignedDocument } from '../signed-document';
 import { isSuccession, readSuccession, type Succession } from '../succession';
 import { type LogProof, readProof } from '../tlog-proof';
-import { type BundleItem, isPlainObject, reasonOf } from './bundle';
+import { type BundleItem, isPlainObject, ownValue, reasonOf } from './bundle';
 import { type Problem, type ProblemCode, type ProblemParameters, problem } from './problems';
 
 /** What one document and its evidence say, as far as that can be told without a ledger and without other documents. */
@@ -118,10 +118,10 @@ const TEXT_OF_DOCUMENT = /^[\t\n\r ]*\{|^[^.]*\.[^.]*\.[^.]*$/;
 
 function readDocument(document: unknown, report: Report): SignedDocument | undefined {
   const isText = typeof document === 'string' && TEXT_OF_DOCUMENT.test(document);
-  if (!isText && (!isPlainObject(document) || !Object.hasOwn(document, 'proof'))) {
-    // RFC 7516 §7.2: a JWE has these in both of its JSON serializations.
-    const encrypted = isPlainObject(document) && Object.hasOwn(document, 'ciphertext') && Object.hasOwn(document, 'iv');
-    report(encrypted ? 'DOCUMENT_ENCRYPTED' : 'DOCUMENT_UNSIGNED');
+  const isSigned = isText || (isPlainObject(document) && Object.hasOwn(document, 'proof'));
+  const kind = isPlainObject(document) ? kindOf(document) : undefined;
+  if (!isSigned || kind) {
+    report(kind ?? 'DOCUMENT_UNSIGNED');
     return undefined;
   }
   try {
@@ -162,6 +162,14 @@ function mainOf(claims: readonly SignatureClaim[], speaker: string | undefined):
   return (claims.find(({ signer }) => signer === speaker) ??
     claims.find(({ sequence }) => sequence !== null) ??
     claims[0]) as SignatureClaim;
+}
+
+/** What is often taken for a signed document. */
+function kindOf(object: object): 'DOCUMENT_ENCRYPTED' | 'EVIDENCE_ALONE' | undefined {
+  if (ownValue(object, 'type') === PROOF_TYPE) return 'EVIDENCE_ALONE';
+  // RFC 7516 §7.2: a JWE has these in both of its JSON serializations. Somebody may sign one, too.
+  const isJwe = ['ciphertext', 'iv'].every((name) => Object.hasOwn(object, name)) && !Object.hasOwn(object, 'proof');
+  return isJwe ? 'DOCUMENT_ENCRYPTED' : undefined;
 }
 
 function readProofOf(value: unknown, report: Report): { anchor: Anchor; proof: LogProof } | undefined {

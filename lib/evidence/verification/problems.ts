@@ -10,6 +10,7 @@ export const PROBLEMS = {
   DOCUMENT_UNREADABLE: 'The document cannot be read: __reason__.',
   DOCUMENT_UNSIGNED: 'The document is not signed: it has no "proof", and it is no compact JWS.',
   DOCUMENT_ENCRYPTED: 'The document is encrypted. One of its readers must decrypt it first.',
+  EVIDENCE_ALONE: 'This is evidence without its document. Give both.',
 
   // Signatures
   SIGNATURE_UNREADABLE: 'The document has a signature of a kind or form that is not known: __reason__.',
@@ -22,7 +23,7 @@ export const PROBLEMS = {
   EVIDENCE_OF_ANOTHER_MACHINE: 'The evidence is from the log of __origin__, the document is signed by __signer__.',
   EVIDENCE_OF_ANOTHER_DOCUMENT: 'The evidence is of document __index__ of the log, this is document __sequence__.',
   PROOF_BROKEN:
-    'The proof does not lead from this document to the checkpoint of size __size__: it was changed, or it is of another document.',
+    'The proof does not lead from this document, number __index__, to the checkpoint of size __size__: it was changed, or it is of another document.',
   CHECKPOINT_UNREADABLE: 'The checkpoint in the evidence cannot be read: __reason__.',
   CHECKPOINT_SIGNATURE_INVALID: 'The signature of the checkpoint in the evidence is not that of the machine it names.',
   CHECKPOINT_CONFLICT:

@@ -93,6 +93,7 @@ describe('a signed document', () => {
     ['an empty set of proofs', { proof: [] }, 'DOCUMENT_UNSIGNED'],
     ['three parts that are no JWS', 'a.b.c', 'SIGNATURE_UNREADABLE'],
     ['a document for readers', { protected: 'e30', iv: 'a', ciphertext: 'b', tag: 'c' }, 'DOCUMENT_ENCRYPTED'],
+    ['evidence without a document', machine.evidence(3), 'EVIDENCE_ALONE'],
     ['what JSON cannot hold', { proof: {}, at: new Date(0) }, 'DOCUMENT_UNREADABLE'],
   ] as const) {
     it(`is not ${what}`, async () => {
