@@ -19,6 +19,7 @@ export type LogEvents = {
   /** By one append, however many leaves it had. */
   'log.grew': { readonly size: number /** hex */; readonly root: string };
   'log.checkpointed': { readonly size: number; readonly text: string };
+  'log.closed': { /** did */ readonly successor: string };
   'log.anchored': { readonly network: string } & LogAnchor;
 };
 
@@ -39,6 +40,10 @@ const HANDLERS: Handlers = {
        ON CONFLICT (id) DO UPDATE SET checkpoint_size = excluded.checkpoint_size, checkpoint = excluded.checkpoint`,
       [size, text],
     );
+  },
+
+  'log.closed'({ successor }, sql) {
+    sql.run('UPDATE log_state SET successor = ?', [successor]);
   },
 
   'log.anchored'({ network, ...anchor }, sql) {

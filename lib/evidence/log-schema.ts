@@ -5,7 +5,7 @@
 export const LOG_SCHEMA = `
 CREATE TABLE IF NOT EXISTS log_state (
   id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, root TEXT NOT NULL,
-  checkpoint_size INTEGER, checkpoint TEXT
+  checkpoint_size INTEGER, checkpoint TEXT, successor TEXT
 );
 CREATE TABLE IF NOT EXISTS log_anchors (network TEXT PRIMARY KEY, size INTEGER NOT NULL, fact TEXT NOT NULL);
 `;

@@ -4,8 +4,8 @@ import { didKeyOf } from '../values';
 import { BACKLOG_LIMIT, Backlog, type BacklogLimit, type WaitingDocument, type WaitingOrigin } from './backlog';
 import { readCheckpoint, writeCheckpoint } from './checkpoint';
 import type { LogAnchor, LogEvents } from './log-projection';
-import { consistencyProof, inclusionProof, leafHash, rootOf, sameHash } from './merkle-tree';
-import { readTile, writeTile } from './tile-table';
+import { consistencyProof, inclusionProof, leafHash, rootOf, type Subtrees, sameHash } from './merkle-tree';
+import { endsWith, readTile, writeTile } from './tile-table';
 import { TileDamage, TiledTree } from './tiled-tree';
 
 export interface LogIdentity {
@@ -46,6 +46,8 @@ export class Log {
   /** did of the key that speaks for this machine now; durable. */
   #successor: string | undefined;
   #appending = false;
+  /** The tree of the size that was asked about last: evidence is made for many documents of one checkpoint. */
+  #view: { readonly size: number; readonly subtrees: Subtrees } | undefined;
 
   /**
    * @param journal opened with the {@link log} projection
@@ -59,6 +61,7 @@ export class Log {
     const state = journal.sql.get('SELECT size, root, checkpoint_size, checkpoint, successor FROM log_state');
     const size = Number(state?.['size'] ?? 0);
     this.#tree = sound(() => TiledTree.open(size, (level, index) => readTile(journal.sql, level, index)));
+    if (!endsWith(journal.sql, size)) throw damaged(`the tiles of the log are not those of ${size} leaves`);
     if (size > 0 && Buffer.from(this.#tree.root).toString('hex') !== state?.['root'])
       throw damaged('the tiles of the log do not lead to its root');
     if (typeof state?.['successor'] === 'string') this.#successor = state['successor'];
@@ -165,19 +168,19 @@ export class Log {
   proof(index: number, size: number): Uint8Array[] {
     this.#assertInside(size);
     if (!isWhole(index) || index >= size) throw new RangeError(`there is no leaf ${index} among ${size}`);
-    return sound(() => copies(inclusionProof(index, size, this.#tree)));
+    return sound(() => copies(inclusionProof(index, size, this.#at(size))));
   }
 
   /** RFC 6962 §2.1.2: that the tree of `size` begins with that of `oldSize`. */
   consistency(oldSize: number, size: number): Uint8Array[] {
     this.#assertInside(size);
     if (!isWhole(oldSize) || oldSize > size) throw new RangeError(`a tree of ${size} has none of ${oldSize} in it`);
-    return sound(() => copies(consistencyProof(oldSize, size, this.#tree)));
+    return sound(() => copies(consistencyProof(oldSize, size, this.#at(size))));
   }
 
   rootAt(size: number): Uint8Array {
     this.#assertInside(size);
-    return sound(() => new Uint8Array(rootOf(size, this.#tree)));
+    return sound(() => new Uint8Array(rootOf(size, this.#at(size))));
   }
 
   /**
@@ -193,7 +196,8 @@ export class Log {
     readonly below: number;
     readonly limit: number;
   }): WaitingDocument[] {
-    return this.#backlog.page(query);
+    // The leaves of an append that is not durable yet may be in the table already.
+    return this.#backlog.page({ ...query, below: Math.min(query.below, this.size) });
   }
 
   waitingNodes(): string[] {
@@ -227,6 +231,14 @@ export class Log {
     throw new CodedError('KEY_MISSING', 'succeeded', `this machine has handed its voice over to ${successor}`, {
       successor,
     });
+  }
+
+  #at(size: number): Subtrees {
+    if (this.#view?.size !== size) {
+      const subtree = (height: number, index: number): Uint8Array => this.#tree.subtree(height, index);
+      this.#view = { size, subtrees: { subtree, ragged: new Map() } };
+    }
+    return this.#view.subtrees;
   }
 
   #assertInside(size: number): void {

@@ -14,6 +14,11 @@ export const EMPTY_ROOT: Uint8Array = sha256(Buffer.alloc(0));
 export interface Subtrees {
   /** MTH of the leaves `index · 2^height` to `(index + 1) · 2^height - 1`, all of which are there. */
   subtree(height: number, index: number): Uint8Array;
+  /**
+   * Where there is a place for them: the roots of the incomplete subtrees of one tree, by their first leaf. All of them end
+   * with the tree, so that every proof in it needs the same ones.
+   */
+  readonly ragged?: Map<number, Uint8Array>;
 }
 
 const LEAF_PREFIX = 0x00;
@@ -164,8 +169,12 @@ function rangeHash(range: Range, tree: Subtrees): Uint8Array {
   const width = range.to - range.from;
   const height = heightOf(width);
   if (width === 2 ** height) return tree.subtree(height, range.from / width);
+  const known = tree.ragged?.get(range.from);
+  if (known) return known;
   const [left, right] = parts(range);
-  return nodeHash(rangeHash(left, tree), rangeHash(right, tree));
+  const hash = nodeHash(rangeHash(left, tree), rangeHash(right, tree));
+  tree.ragged?.set(range.from, hash);
+  return hash;
 }
 
 /** The smallest height that so many leaves fit under. */

@@ -27,6 +27,12 @@ export function readTile(sql: Sql, level: number, index: number): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** Whether the table ends with this many leaves. */
+export function endsWith(sql: Sql, leaves: number): boolean {
+  const last = sql.get('SELECT max(row) AS row FROM log_tiles')?.['row'] ?? null;
+  return last === (leaves === 0 ? null : rowOf(0, leaves - 1 - ((leaves - 1) % ROW)));
+}
+
 /** Those rows that have changed. Inside a write. */
 export function writeTile(sql: Sql, tile: Tile): void {
   const { level, index, width, hashes, storedWidth } = tile;

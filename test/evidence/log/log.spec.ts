@@ -166,6 +166,7 @@ describe('an append to the log', () => {
     assert.equal(machineLog.size, 0);
     assert.equal(machineLog.backlog().count, 0);
     assert.throws(() => machineLog.proof(0, 1), RangeError);
+    assert.deepEqual(machineLog.waiting({ nodeId: 'node', after: -1, below: 5, limit: 5 }), []);
     await assert.rejects(machineLog.append([{ text: '2' }]), /not durable/);
     const checkpoint = machineLog.checkpoint();
     commits.shift()?.();
@@ -213,6 +214,42 @@ describe('an append to the log', () => {
     }
     for (let index = 0; index < tree.size; index += 1)
       assert.deepEqual(machineLog.proof(index, tree.size).map(hex), tree.path(index, 0, tree.size).map(hex));
+    await journal.close();
+  });
+});
+
+describe('a log that is closed', () => {
+  it('takes no more leaves, and gives everything that it has', async () => {
+    const disk = new SimulatedDisk();
+    let journal = openJournal({ memory: disk, projections: [log] });
+    let machineLog = new Log(journal, own);
+    await machineLog.append(leaves(3));
+    await machineLog.append([{ text: 'statement', waiting: { nodeId: '' } }], { closing: machine(2).did });
+    for (const projection of [log, { ...log, version: 78 }]) {
+      await assert.rejects(machineLog.append(leaves(1, 4)), { code: 'KEY_MISSING', detail: 'succeeded' });
+      await assert.rejects(machineLog.append([]), { code: 'KEY_MISSING' });
+      assert.equal(machineLog.size, 4);
+      assert.deepEqual(machineLog.waitingNodes(), ['']);
+      assert.equal((await machineLog.checkpoint()).size, 4);
+      assert.equal(machineLog.proof(3, 4).length, 2);
+      disk.cutPower();
+      journal = openJournal({ memory: disk, projections: [projection] });
+      machineLog = new Log(journal, own);
+    }
+    await machineLog.settled([3]);
+    assert.deepEqual(machineLog.waitingNodes(), []);
+    disk.dispose();
+  });
+
+  it('is not closed by an append that fails', async () => {
+    const journal = open();
+    const machineLog = new Log(journal, own, { backlogLimit: { count: 0, bytes: 0 } });
+    const closing = machine(2).did;
+    await assert.rejects(machineLog.append([{ text: 'x', waiting: { nodeId: '' } }], { closing }), {
+      code: 'BACKLOG_FULL',
+    });
+    await machineLog.append(leaves(1));
+    assert.equal(machineLog.size, 1);
     await journal.close();
   });
 });
@@ -275,12 +312,24 @@ describe('tiles that are not what was written', () => {
       'UPDATE log_state SET size = size - 1',
       'UPDATE log_state SET size = size + 1',
       'DELETE FROM log_tiles',
+      'DELETE FROM log_state',
     ]) {
       const journal = open();
       await new Log(journal, own).append(leaves(300));
       new Log(journal, own);
       await change(journal, sql);
       assert.throws(() => new Log(journal, own), damaged, sql);
+      await journal.close();
+    }
+  });
+
+  it('are noticed as well where a tile has just been filled', async () => {
+    for (const size of [256, 512]) {
+      const journal = open();
+      await new Log(journal, own).append(leaves(size));
+      new Log(journal, own);
+      await change(journal, 'INSERT INTO log_tiles VALUES (?, zeroblob(32))', [size]);
+      assert.throws(() => new Log(journal, own), damaged);
       await journal.close();
     }
   });
@@ -518,7 +567,7 @@ describe('the backlog of the log', () => {
     const { head } = journal;
     const refused = { code: 'BACKLOG_FULL', parameters: { count: 3, bytes: machineLog.backlog().bytes } };
     await assert.rejects(machineLog.append(awaited(3, 'a', 3)), refused);
-    await assert.rejects(machineLog.append([{ text: 'x'.repeat(950), waiting: { nodeId: 'a' } }]), refused);
+    await assert.rejects(machineLog.append([{ text: 'x'.repeat(960), waiting: { nodeId: 'a' } }]), refused);
     await assert.rejects(
       machineLog.append([{ text: 'x', waiting: { nodeId: 'a', payload: 'ü'.repeat(480) } }]),
       refused,
