@@ -14,6 +14,9 @@ export interface LedgerSource {
 const PIECE_CHARACTERS = 1024 * 1024;
 const PIECE_ELEMENTS = 100;
 
+/** What a stranger's documents may take; the largest text that is read fits well. Beyond it only the worker ends. */
+const HEAP_MEGABYTES = 1024;
+
 /**
  * The one `evidence` worker of this process: verification takes as long as strangers' documents are long, and they may be
  * made to hurt. Started when it is first needed; one that died is started again for the next call.
@@ -23,10 +26,14 @@ export class Verifier {
   readonly #ledgers = new Map<string, { readonly source: LedgerSource; stop(): void }>();
   #worker: Worker | undefined;
   #deliveries = 0;
+  #pending = 0;
   #outOfMemory = false;
   #closed = false;
 
-  constructor(private readonly workerFile: string) {
+  constructor(
+    private readonly workerFile: string,
+    private readonly heapMegabytes = HEAP_MEGABYTES,
+  ) {
     this.#caller = new ReconnectingCaller<VerificationWorker>(
       () => (this.#outOfMemory ? tooLarge() : ended()),
       () => {},
@@ -41,22 +48,36 @@ export class Verifier {
     if (this.#closed) throw ended();
     const remote = this.#start();
     if (ledger) this.#attach(ledger);
-    const pieces = piecesOf(request.payload);
+    this.#pending += 1;
+    this.#worker?.ref();
     try {
-      if (!pieces) return await remote.verify(request, ledger?.ledgerId);
-      this.#deliveries += 1;
-      const delivery = this.#deliveries;
-      try {
-        // One after the other: what is not copied yet may still be let go of.
-        for (const piece of pieces) await remote.deliver(delivery, piece);
-      } catch (error) {
-        void remote.discard(delivery).catch(() => {}); // whoever is gone has let go of it
-        throw error;
-      }
-      return await remote.verify({ ...request, payload: undefined, delivery }, ledger?.ledgerId);
+      return await this.#send(remote, request, ledger?.ledgerId);
     } catch (error) {
       throw error instanceof DOMException && error.name === 'DataCloneError' ? noData(error) : error;
+    } finally {
+      this.#pending -= 1;
+      // Waiting for documents, it keeps no process from ending.
+      if (this.#pending === 0) this.#worker?.unref();
     }
+  }
+
+  async #send(
+    remote: VerificationWorker,
+    request: VerificationRequest,
+    ledgerId: string | undefined,
+  ): Promise<Verification> {
+    const pieces = piecesOf(request.payload);
+    if (!pieces) return remote.verify(request, ledgerId);
+    this.#deliveries += 1;
+    const delivery = this.#deliveries;
+    try {
+      // One after the other, with turns for others in between.
+      for (const piece of pieces) await remote.deliver(delivery, piece);
+    } catch (error) {
+      void remote.discard(delivery).catch(() => {}); // whoever is gone has let go of it
+      throw error;
+    }
+    return remote.verify({ ...request, payload: undefined, delivery }, ledgerId);
   }
 
   /** The ledger is being closed. */
@@ -77,7 +98,10 @@ export class Verifier {
 
   #start(): VerificationWorker {
     if (this.#worker) return this.#caller.remote;
-    const worker = new Worker(this.workerFile, { name: 'evidence' });
+    const worker = new Worker(this.workerFile, {
+      name: 'evidence',
+      resourceLimits: { maxOldGenerationSizeMb: this.heapMegabytes },
+    });
     this.#worker = worker;
     this.#outOfMemory = false;
     this.#caller.connect(worker);
