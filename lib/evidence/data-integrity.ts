@@ -34,7 +34,8 @@ function proof({ context }: SignableDocument, documentHash: Uint8Array, facts: S
   const start =
     `{${context === undefined ? '' : `"@context":${context},`}"created":"${new Date(created).toISOString()}",` +
     `"cryptosuite":"${CRYPTOSUITE}","proofPurpose":"${PURPOSE}",`;
-  const end = `"sequence":${sequence},"type":"${TYPE}","verificationMethod":"${methodOf(signer.did)}"}`;
+  const place = sequence === undefined ? '' : `"sequence":${sequence},`;
+  const end = `${place}"type":"${TYPE}","verificationMethod":"${methodOf(signer.did)}"}`;
   // §3.3.4: the hash of the proof configuration comes first.
   const signature = signer.sign(Buffer.concat([sha256(start + end), documentHash]));
   return `${start}"proofValue":"z${base58.encode(signature)}",${end}`;

@@ -12,7 +12,8 @@ const ACCEPTED_ALGORITHMS: readonly unknown[] = [ALGORITHM, 'EdDSA'];
 /** RFC 7515 §7.1, compact. */
 export function toJws(document: SignableDocument, { signer, created, sequence }: SignatureFacts): string {
   const issuedAt = Math.floor(created / 1000);
-  const header = `{"alg":"${ALGORITHM}","iat":${issuedAt},"kid":"${methodOf(signer.did)}","sequence":${sequence}}`;
+  const place = sequence === undefined ? '' : `,"sequence":${sequence}`;
+  const header = `{"alg":"${ALGORITHM}","iat":${issuedAt},"kid":"${methodOf(signer.did)}"${place}}`;
   const input = `${base64url(header)}.${base64url(document.text)}`;
   const signature = signer.sign(Buffer.from(input, 'latin1'));
   return `${input}.${Buffer.from(signature.buffer, signature.byteOffset, signature.length).toString('base64url')}`;

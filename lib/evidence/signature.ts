@@ -12,8 +12,8 @@ export interface SignatureFacts {
   readonly signer: Signer;
   /** Unix milliseconds. */
   readonly created: number;
-  /** The document's place in the signer's log. */
-  readonly sequence: number;
+  /** The document's place in the signer's log; absent: it is not in there. */
+  readonly sequence?: number;
 }
 
 export interface ReadSignature {

@@ -31,6 +31,12 @@ export function resolvePayee(to: unknown, contacts: Contacts, form: AddressForm)
   return (typeof to === 'string' ? contacts.get(to) : undefined) ?? addressOf(to, form);
 }
 
+/** What a flow wrote behind a contact's name; undefined when there is no such contact. @throws CodedError `CONFIG_INVALID` */
+export function contactTarget(contacts: unknown, name: string): string | undefined {
+  const target = new Map(Object.entries(objectOf(contacts, 'contacts'))).get(name);
+  return typeof target === 'string' ? target : undefined;
+}
+
 function addressOf(target: unknown, form: AddressForm): Address {
   return typeof target === 'string' && target.startsWith('did:')
     ? writeAddress(addressHash(publicKeyOfDidKey(target)), form)

@@ -26,6 +26,7 @@ export class AccountDoor {
   readonly desk: ReceiptDesk;
   readonly #handlers = new Map<string, PaymentHandler>();
   readonly #eventListeners = new Set<(event: MachineEvent) => void>();
+  readonly #logListeners = new Set<() => void>();
   /** What no wallet was there to tell: an account that opens frozen says so before any node can listen. */
   readonly #held: MachineEvent[] = [];
   readonly #waitingForVault = new Set<() => void>();
@@ -54,6 +55,22 @@ export class AccountDoor {
     // A moment later, so that all wallets of a deploy hear it.
     if (this.#held.length > 0) setImmediate(() => this.#tellHeld());
     return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Calls back when the log, or its way to the ledger, has changed. */
+  onLog(listener: () => void): () => void {
+    this.#logListeners.add(listener);
+    return () => this.#logListeners.delete(listener);
+  }
+
+  /** A wallet is there to tell events. */
+  get hasListeners(): boolean {
+    return this.#eventListeners.size > 0;
+  }
+
+  /** Tells something that the main thread knows by itself. */
+  tell(event: MachineEvent): void {
+    this.#announce(event);
   }
 
   /** Registers who takes what the vault delivers to this listener id. */
@@ -97,6 +114,8 @@ export class AccountDoor {
       handler(payment, redelivered);
       // Not acknowledged (vault gone, listener stopped): it comes again.
       this.host.vault.delivered(this.accountId, listenerId, payment.eventId).catch(() => {});
+    } else if ('log' in signal) {
+      for (const listener of [...this.#logListeners]) listener();
     } else {
       this.#announce(signal.event);
     }

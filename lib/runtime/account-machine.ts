@@ -1,8 +1,22 @@
 import { CodedError, isCodedError } from '../errors';
+import type { EncryptedPayload, SignedPayload } from '../evidence';
+import type { JsonObject } from '../journal';
 import type { Balance, HistoryEntry, PaymentOrder, PaymentReport, Receipt } from '../payments';
 import type { OpenedAccount } from '../vault';
 import type { AccountDoor } from './account-door';
-import type { Machine, MachineConfiguration, MachineEvent, MachineState } from './runtime';
+import { MachineLog } from './machine-log';
+import type {
+  AnchoringSettings,
+  EvidencedReading,
+  LogStatus,
+  Machine,
+  MachineConfiguration,
+  MachineEvent,
+  MachineState,
+  SignedReading,
+  SignOrder,
+  SuccessorOrder,
+} from './runtime';
 import type { SharedLedger } from './shared-ledger';
 import type { VaultHost } from './vault-host';
 
@@ -10,6 +24,8 @@ export interface MachineDoors {
   readonly vaultHost: VaultHost;
   /** The one door of an account in this process. */
   readonly doorOf: (accountId: string) => AccountDoor;
+  /** This machine's node is gone. */
+  readonly closed: (machine: AccountMachine) => void;
 }
 
 const REOPEN_MS = 5_000;
@@ -27,6 +43,7 @@ export class AccountMachine implements Machine {
   readonly #attachments = new Set<(door: AccountDoor) => () => void>();
   readonly #detachers = new Map<(door: AccountDoor) => () => void, () => void>();
   readonly #stops: (() => void)[] = [];
+  readonly #log: MachineLog;
   #state: MachineState = { phase: 'starting' };
   #opened: { readonly account: OpenedAccount; readonly door: AccountDoor } | undefined;
   #opening: Promise<void> | undefined;
@@ -39,6 +56,8 @@ export class AccountMachine implements Machine {
     private readonly doors: MachineDoors,
   ) {
     this.#configuration = configuration;
+    this.#log = new MachineLog(doors.vaultHost, configuration);
+    this.#attach((door) => this.#log.attach(door));
     this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
   }
@@ -78,6 +97,39 @@ export class AccountMachine implements Machine {
     await this.doors.vaultHost.vault.fund((await this.#account()).account.accountId);
   }
 
+  sign(order: SignOrder): Promise<SignedReading> {
+    return this.#log.sign(order);
+  }
+
+  onEvidence(nodeId: string, listener: (reading: EvidencedReading) => void): () => void {
+    return this.#log.onEvidence(nodeId, listener);
+  }
+
+  logStatus(): Promise<LogStatus> {
+    return this.#log.status();
+  }
+
+  watchLog(listener: (status: LogStatus) => void): () => void {
+    return this.#log.watch(listener);
+  }
+
+  decrypt(payload: EncryptedPayload): Promise<SignedPayload> {
+    return this.#log.decrypt(payload);
+  }
+
+  succeed(successor: SuccessorOrder): Promise<JsonObject> {
+    return this.#log.succeed(successor);
+  }
+
+  didOf(name: string): string {
+    return this.#log.didOf(name);
+  }
+
+  /** Node-RED has started its flows. */
+  flowsStarted(): void {
+    this.#log.flowsStarted();
+  }
+
   async listen(
     { listenerId, from }: Parameters<Machine['listen']>[0],
     handler: Parameters<Machine['listen']>[1],
@@ -102,6 +154,8 @@ export class AccountMachine implements Machine {
     for (const detach of this.#detachers.values()) detach();
     this.#detachers.clear();
     this.#watchers.clear();
+    this.doors.closed(this);
+    await this.#log.close();
     // Before the next deploy opens it, so that it may come with another policy. Opening may hang on a slow ledger, and
     // Node-RED does not wait for ever.
     if (this.#opened) await this.#release();
@@ -161,6 +215,7 @@ export class AccountMachine implements Machine {
     this.#detachers.clear();
     this.#opened = undefined;
     if (this.#closed) return;
+    this.#log.vaultRestarted();
     this.#set({ phase: 'starting' });
     this.#open();
   }
@@ -174,13 +229,14 @@ export class AccountMachine implements Machine {
   }
 
   async #openOnce(): Promise<void> {
-    const { key, accountIndex, policy, contacts, machinePassphrase } = this.#configuration;
+    const { key, accountIndex, policy, contacts, machinePassphrase, anchoring } = this.#configuration;
     try {
       const account = await this.doors.vaultHost.vault.openAccount({
         key,
         accountIndex,
         policy,
         contacts,
+        anchoring: checkedAnchoring(anchoring),
         ledgerId: this.ledger.ledgerId,
         ...(machinePassphrase !== undefined && { passphrase: machinePassphrase }),
       });
@@ -216,4 +272,20 @@ function ready(
   network: Extract<SharedLedger['state'], { phase: 'up' }>['network'],
 ): MachineState {
   return { phase: 'ready', identity: { did, address, network, protected: isProtected } };
+}
+
+/** @throws CodedError `CONFIG_INVALID` (`log-tag`, `log-batch`) */
+function checkedAnchoring({ tag, batchCount, batchSeconds }: AnchoringSettings): AnchoringSettings {
+  const bytes = Buffer.byteLength(tag, 'utf8');
+  if (bytes < 1 || bytes > 64 || /\p{Surrogate}/u.test(tag))
+    throw new CodedError('CONFIG_INVALID', 'log-tag', 'the tag of a log has 1 to 64 bytes', { bytes });
+  const whole = (value: number, most: number) => Number.isInteger(value) && value >= 1 && value <= most;
+  if (!whole(batchCount, 1_000_000) || !whole(batchSeconds, 86_400)) {
+    throw new CodedError(
+      'CONFIG_INVALID',
+      'log-batch',
+      'a checkpoint comes after 1 to 1,000,000 documents and after 1 to 86,400 seconds',
+    );
+  }
+  return { tag, batchCount, batchSeconds };
 }

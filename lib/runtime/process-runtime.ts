@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import { CodedError } from '../errors';
+import type { Verification, VerificationRequest } from '../evidence';
 import { AccountDoor } from './account-door';
 import { AccountMachine } from './account-machine';
+import { DataListening } from './data-listening';
 import { planLedger } from './ledger-configuration';
 import type {
   Keystore,
@@ -12,8 +15,10 @@ import type {
 } from './runtime';
 import { SharedLedger } from './shared-ledger';
 import { VaultHost } from './vault-host';
+import { Verifier } from './verifier';
 
 const RELEASE_GRACE_MS = 15_000;
+const LEDGER_PATIENCE_MS = 30_000;
 
 interface LedgerUse {
   readonly ledger: SharedLedger;
@@ -27,8 +32,10 @@ export class ProcessRuntime implements Runtime {
   /** Ledgers that are letting go of their port. */
   readonly #closing = new Map<string, Promise<void>>();
   readonly #doors = new Map<string, AccountDoor>();
+  readonly #machines = new Set<AccountMachine>();
   readonly #connections = new WeakMap<LedgerConnection, SharedLedger>();
   #vaultHost: VaultHost | undefined;
+  #verifier: Verifier | undefined;
   #flowsStarted = false;
 
   constructor(
@@ -69,16 +76,28 @@ export class ProcessRuntime implements Runtime {
   openMachine(configuration: MachineConfiguration, connection: LedgerConnection): Machine {
     const ledger = this.#connections.get(connection);
     if (!ledger) throw new TypeError('not a connection of this runtime');
-    return new AccountMachine(configuration, ledger, {
+    const machine = new AccountMachine(configuration, ledger, {
       vaultHost: this.#vault(),
       doorOf: (accountId) => this.#doorOf(accountId),
+      closed: (closed) => this.#machines.delete(closed),
     });
+    this.#machines.add(machine);
+    return machine;
+  }
+
+  async verify(request: VerificationRequest, connection?: LedgerConnection): Promise<Verification> {
+    const ledger = connection && this.#connections.get(connection);
+    if (connection && !ledger) throw new TypeError('not a connection of this runtime');
+    if (ledger) await reached(ledger);
+    this.#verifier ??= new Verifier(join(this.workerDirectory, 'evidence-worker.js'));
+    return this.#verifier.verify(request, ledger);
   }
 
   /** Node-RED has started (or redeployed) its flows. */
   flowsStarted(): void {
     this.#flowsStarted = true;
     for (const door of this.#doors.values()) door.desk.flowsStarted();
+    for (const machine of this.#machines) machine.flowsStarted();
   }
 
   /** Commits, closes and ends every thread. */
@@ -88,8 +107,9 @@ export class ProcessRuntime implements Runtime {
     const ledgers = [...this.#ledgers.values()];
     this.#ledgers.clear();
     for (const { releaseTimer } of ledgers) clearTimeout(releaseTimer);
-    await this.#vaultHost?.close();
+    await Promise.all([this.#vaultHost?.close(), this.#verifier?.close()]);
     this.#vaultHost = undefined;
+    this.#verifier = undefined;
     await Promise.all([...this.#closing.values(), ...ledgers.map(({ ledger }) => ledger.close())]);
   }
 
@@ -126,6 +146,15 @@ export class ProcessRuntime implements Runtime {
           stops.delete(stop);
         };
       },
+      listenData: (order, listener) => {
+        const listening = new DataListening(ledger, this.#vault().vault, order, listener);
+        const stop = () => {
+          listening.stop();
+          stops.delete(stop);
+        };
+        stops.add(stop);
+        return stop;
+      },
       close: async () => {
         if (!open) return;
         open = false;
@@ -158,6 +187,7 @@ export class ProcessRuntime implements Runtime {
       return;
     }
     this.#ledgers.delete(ledger.ledgerId);
+    this.#verifier?.detachLedger(ledger.ledgerId);
     // At once: whoever opens it again while it closes attaches a port of its own under the same name.
     const detached = this.#vault()
       .vault.detachLedger(ledger.ledgerId)
@@ -168,4 +198,26 @@ export class ProcessRuntime implements Runtime {
     this.#closing.set(ledger.ledgerId, closed);
     await closed;
   }
+}
+
+/** A ledger that is still being started is waited for; one that is down says why. */
+function reached(ledger: SharedLedger): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stop = () => {};
+    const starting = new CodedError('LEDGER_UNREACHABLE', 'default', 'the ledger does not answer yet');
+    const patience = setTimeout(() => settle(starting), LEDGER_PATIENCE_MS);
+    patience.unref();
+    const settle = (problem?: CodedError) => {
+      clearTimeout(patience);
+      stop();
+      if (problem) reject(problem);
+      else resolve();
+    };
+    // The first call comes before `stop` is there.
+    setImmediate(() => {
+      stop = ledger.watch((state) => {
+        if (state.phase !== 'starting') setImmediate(() => settle(state.phase === 'down' ? state.error : undefined));
+      });
+    });
+  });
 }

@@ -1,4 +1,13 @@
 import type { CodedError } from '../errors';
+import type {
+  EncryptedPayload,
+  Evidence,
+  SignatureFormat,
+  SignedPayload,
+  Verification,
+  VerificationRequest,
+} from '../evidence';
+import type { JsonObject, JsonValue } from '../journal';
 import type { NetworkInfo } from '../ledger';
 import type {
   AccountEvent,
@@ -10,6 +19,7 @@ import type {
   Receipt,
   ReceivedPayment,
 } from '../payments/order';
+import type { LogStopped } from '../vault';
 
 /**
  * What nodes may use: ledgers and machines of this Node-RED process. They belong to the runtime and not to a node, so a
@@ -20,6 +30,11 @@ export interface Runtime {
   openLedger(configuration: LedgerConfiguration): LedgerConnection;
   /** Joins (or opens) the machine's account on that ledger. */
   openMachine(configuration: MachineConfiguration, ledger: LedgerConnection): Machine;
+  /**
+   * Checks signed documents and their evidence, in a thread without keys. What is wrong with them is in the answer.
+   * @throws CodedError `LEDGER_UNREACHABLE` and its like: with a ledger chosen, nothing is judged without it
+   */
+  verify(request: VerificationRequest, ledger?: LedgerConnection): Promise<Verification>;
   readonly keystore: Keystore;
 }
 
@@ -55,6 +70,17 @@ export interface MachineConfiguration {
   /** name → did or address */
   readonly contacts: unknown;
   readonly machinePassphrase?: string;
+  readonly anchoring: AnchoringSettings;
+}
+
+/** When and under which tag the checkpoints of a machine's log go to the ledger. */
+export interface AnchoringSettings {
+  /** Text of 1 to 64 bytes of UTF-8. */
+  readonly tag: string;
+  /** A checkpoint as soon as so many documents wait for their evidence ... */
+  readonly batchCount: number;
+  /** ... or the oldest of them has waited so long. */
+  readonly batchSeconds: number;
 }
 
 export type LedgerState =
@@ -66,8 +92,47 @@ export interface LedgerConnection {
   readonly state: LedgerState;
   /** Calls back at once with the current state and on every change; returns how to stop. */
   watch(listener: (state: LedgerState) => void): () => void;
+  /**
+   * Records on this ledger, each at least once and in their order. Goes on by itself whatever happens to the ledger or the
+   * vault. Returns how to stop.
+   *
+   * @throws CodedError `CONFIG_INVALID` (`data-tag`, `listen-from`)
+   */
+  listenData(order: DataListenOrder, listener: DataListener): () => void;
   /** Releases this user's hold; the ledger goes on while others use it. */
   close(): Promise<void>;
+}
+
+export interface DataListenOrder {
+  /** Positions are kept under this name, one per network. */
+  readonly listenerId: string;
+  /** Where a listener begins that has no position yet. */
+  readonly from: ListenFrom;
+  /** A text, or hex after `0x`; empty: every tag. */
+  readonly tag: string;
+}
+
+export interface DataListener {
+  /** Returning counts as handed to the flow. `redelivered`: it may have been handed over before. */
+  event(event: DataEvent, redelivered: boolean): void;
+  /** Why nothing comes, told once; undefined: it goes on. That the ledger is away is told by its state instead. */
+  trouble(error: CodedError | undefined): void;
+}
+
+/** A record on a ledger. Anybody can record anything under any tag. */
+export interface DataEvent {
+  /** `<network id>:<transaction id>:<output index>`: the same for ever. */
+  readonly eventId: string;
+  /** As a {@link DataListenOrder} takes it. */
+  readonly tag: string;
+  /** Address of who recorded it, checked by the ledger; null where it does not know. */
+  readonly sender: string | null;
+  readonly bytes: Buffer;
+  /** What the bytes say, if that is JSON, strictly. */
+  readonly json?: JsonValue;
+  readonly transactionId: string;
+  /** RFC 3339 */
+  readonly confirmedAt: string;
 }
 
 export type MachineState =
@@ -90,7 +155,52 @@ export type MachineEvent =
   /** A payment that nobody in the flow waits for any more has failed. */
   | { readonly event: 'payment-failed'; readonly paymentId: string; readonly code: string; readonly message: string }
   /** A receipt whose pay node is gone. */
-  | { readonly event: 'receipt'; readonly receipt: Receipt };
+  | { readonly event: 'receipt'; readonly receipt: Receipt }
+  /** Evidence whose sign-data node is gone. */
+  | { readonly event: 'evidence'; readonly document: SignedPayload | EncryptedPayload; readonly evidence: Evidence }
+  | LogStopped;
+
+export interface SignOrder {
+  readonly payload: unknown;
+  readonly format: SignatureFormat;
+  /** Names of contacts or dids of those who may read it; empty: everybody. */
+  readonly readers: readonly string[];
+  /** Given when the node wants the evidence, too ({@link Machine.onEvidence}). */
+  readonly origin?: EvidenceOrigin;
+}
+
+export interface EvidenceOrigin {
+  readonly nodeId: string;
+  readonly topic?: string;
+  readonly messageId?: string;
+}
+
+export interface SignedReading {
+  /** The signed document; where there are readers, the JWE that holds it. */
+  readonly payload: SignedPayload | EncryptedPayload;
+  /** Its place in the machine's log. */
+  readonly sequence: number;
+}
+
+export interface EvidencedReading extends SignedReading {
+  readonly evidence: Evidence;
+  readonly origin: EvidenceOrigin;
+  /** The process that signed it is gone: the message it came with is, too. */
+  readonly redelivered: boolean;
+}
+
+/** What a machine's log looks like from outside. */
+export interface LogStatus {
+  /** Documents signed. */
+  readonly size: number;
+  /** Documents that the last checkpoint on this ledger covers; null while that is not known. */
+  readonly anchored: number | null;
+  /** Documents whose evidence has not been handed to the flow yet, and what they take on disk. */
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  /** Why nothing is anchored at the moment, if so. */
+  readonly problem?: CodedError;
+}
 
 export interface Machine {
   readonly state: MachineState;
@@ -112,6 +222,29 @@ export interface Machine {
   history(options: { readonly limit: number }): Promise<HistoryEntry[]>;
   /** Asks the faucet. */
   fund(): Promise<void>;
+
+  /**
+   * Signs a document and appends it to the machine's log. Resolves once that is on disk; needs no ledger.
+   * @throws CodedError `DATA_NOT_CANONICAL`, `DATA_TOO_LARGE`, `BACKLOG_FULL`, `CONFIG_INVALID` (`reader`), `JOURNAL_DAMAGED`
+   */
+  sign(order: SignOrder): Promise<SignedReading>;
+  /**
+   * Evidence of this node's documents, in the order of their sequence. Returning counts as handed to the flow; what was not
+   * handed over comes again after a restart. Returns how to stop.
+   */
+  onEvidence(nodeId: string, listener: (reading: EvidencedReading) => void): () => void;
+  logStatus(): Promise<LogStatus>;
+  /** Calls back when {@link logStatus} has changed. Returns how to stop. */
+  watchLog(listener: (status: LogStatus) => void): () => void;
+  /** Opens a JWE that has this machine among its readers. @throws CodedError `DATA_NOT_CANONICAL`, `KEY_MISSING` (`not-a-reader`) */
+  decrypt(payload: EncryptedPayload): Promise<SignedPayload>;
+  /**
+   * Hands this machine's voice over to another key of the keystore: a statement signed by both, the last document of this
+   * log. Afterwards this machine signs no more data.
+   */
+  succeed(successor: SuccessorOrder): Promise<JsonObject>;
+  /** The did that a name stands for: a contact's, or the did itself. @throws CodedError `CONFIG_INVALID` (`reader`) */
+  didOf(name: string): string;
   /** Payments to this machine, each at least once. Resolve of the handler = handed to the flow. Returns how to stop. */
   listen(
     options: { readonly listenerId: string; readonly from: ListenFrom },
@@ -131,6 +264,12 @@ export interface Keystore {
   import(key: string, words: string, passphrase: string | undefined): Promise<KeyDescription>;
   /** A person typed the words back: true marks the backup as confirmed. */
   confirmBackup(key: string, words: string, passphrase: string | undefined): Promise<boolean>;
+}
+
+export interface SuccessorOrder {
+  /** Name of the key in the keystore. */
+  readonly key: string;
+  readonly passphrase?: string;
 }
 
 export interface KeyDescription {

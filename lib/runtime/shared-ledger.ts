@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import type { MessagePort } from 'node:worker_threads';
 import { CodedError, isCodedError } from '../errors';
-import { type LedgerSignal, type NetworkInfo, RemoteLedger, SupervisedLedger } from '../ledger';
+import { type Ledger, type LedgerSignal, type NetworkInfo, RemoteLedger, SupervisedLedger } from '../ledger';
 import type { LedgerPlan } from './ledger-configuration';
 import type { LedgerState } from './runtime';
 import { type RunningSandbox, startSandbox } from './sandbox-host';
@@ -50,6 +51,23 @@ export class SharedLedger {
 
   get state(): LedgerState {
     return this.#state;
+  }
+
+  /** For reading, from this thread. */
+  get ledger(): Ledger {
+    return this.#remote.ledger;
+  }
+
+  /** Calls back when the ledger may have grown. Returns how to stop. */
+  onWake(listener: () => void): () => void {
+    return this.#remote.onSignal(({ kind }) => {
+      if (kind === 'wake') listener();
+    });
+  }
+
+  /** A port for another thread, as soon as the ledger has been reached once, and again whenever it changes. */
+  connect(onPort: (port: MessagePort) => void): () => void {
+    return this.#supervised?.connect(onPort) ?? (() => {});
   }
 
   watch(listener: (state: LedgerState) => void): () => void {

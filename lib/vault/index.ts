@@ -1,7 +1,14 @@
+export type { ReadingToSign, SigningResult } from './data-signing';
+export type { ListenerPosition } from './record-listeners';
 export type {
   AccountId,
   AccountOpening,
+  AnchoringSettings,
   AttachLedger,
+  EvidencePage,
+  LogId,
+  LogOpening,
+  LogStopped,
   OpenedAccount,
   Vault,
   VaultSignal,

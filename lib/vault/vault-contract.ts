@@ -1,5 +1,8 @@
+import type { Anchor } from '../evidence';
 import type { KeyDescription } from '../machine';
 import type { AcceptedPayment, AccountSignal, Balance, HistoryEntry, ListenFrom, PaymentOrder } from '../payments';
+import type { ReadingToSign, Refusal, SigningResult } from './data-signing';
+import type { ListenerPosition } from './record-listeners';
 
 /** Names one account within the vault: an identity on a network. Made by {@link Vault.openAccount}. */
 export type AccountId = string;
@@ -12,6 +15,46 @@ export interface AccountOpening {
   readonly contacts: unknown;
   /** Which attached ledger the account lives on. */
   readonly ledgerId: string;
+  readonly anchoring: AnchoringSettings;
+}
+
+/** When and under which tag the checkpoints of the identity's log go to the ledger. */
+export interface AnchoringSettings {
+  readonly tag: string;
+  readonly batchCount: number;
+  readonly batchSeconds: number;
+}
+
+/** Names the log of one identity: its did. Made by {@link Vault.openLog}. */
+export type LogId = string;
+
+export interface LogOpening {
+  readonly key: string;
+  readonly accountIndex: number;
+  readonly passphrase?: string;
+}
+
+/** Documents of one node whose evidence can be handed over now, all of them under one checkpoint. */
+export interface EvidencePage {
+  readonly anchor: Anchor;
+  readonly documents: readonly {
+    readonly sequence: number;
+    /** As it left the log: text of the signed document, or of the JWE that holds it. */
+    readonly payload: string;
+    /** c2sp.org/tlog-proof text. */
+    readonly proof: string;
+    readonly origin: { readonly nodeId: string; readonly topic?: string; readonly messageId?: string };
+  }[];
+}
+
+/** The state of a log, and of its way to one account's ledger. */
+export interface LogFacts {
+  readonly size: number;
+  /** Undecided (null) while no account says on which ledger. */
+  readonly anchored: number | null;
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  readonly problem?: Refusal['refused'];
 }
 
 export interface OpenedAccount {
@@ -48,6 +91,31 @@ export interface Vault {
   delivered(accountId: AccountId, listenerId: string, eventId: string): Promise<void>;
   stopListening(accountId: AccountId, listenerId: string): Promise<void>;
 
+  /**
+   * Opens (or joins) the log of a key; needs no ledger.
+   * @throws CodedError `KEY_MISSING` when there is no such key yet: opening an account makes it where that is allowed
+   */
+  openLog(opening: LogOpening): Promise<LogId>;
+  releaseLog(logId: LogId): Promise<void>;
+  /** One result for each reading, in their order, once they are on disk. */
+  signData(logId: LogId, readings: readonly ReadingToSign[]): Promise<SigningResult[]>;
+  /** The next documents of a node, by sequence, whose evidence is on this account's ledger; undefined when there are none. */
+  evidence(accountId: AccountId, nodeId: string, after: number): Promise<EvidencePage | undefined>;
+  /** The flow has the evidence of these documents. */
+  evidenceTaken(logId: LogId, sequences: readonly number[]): Promise<void>;
+  /** Nodes that documents with or without evidence wait for. */
+  nodesAwaited(logId: LogId): Promise<string[]>;
+  logFacts(logId: LogId, accountId: AccountId | undefined): Promise<LogFacts>;
+  /** Opens a JWE of which this log's identity is a reader. */
+  decryptData(logId: LogId, payload: unknown): Promise<string>;
+  /** Text of the succession statement, signed by both keys and the last leaf of this log. */
+  succeed(logId: LogId, successor: LogOpening): Promise<string>;
+
+  /** Where a listener of a network's records is; undefined when it has never listened there. */
+  listenerPosition(network: string, listenerId: string): Promise<ListenerPosition | undefined>;
+  /** Resolves once it is on disk. @throws CodedError `JOURNAL_DAMAGED` (`listeners`), also above */
+  moveListener(network: string, listenerId: string, position: ListenerPosition): Promise<void>;
+
   /** No account is open on it. */
   isLedgerIdle(ledgerId: string): Promise<boolean>;
   detachLedger(ledgerId: string): Promise<void>;
@@ -55,8 +123,20 @@ export interface Vault {
   shutdown(): Promise<void>;
 }
 
+/** Nothing is signed any more: the ledger holds more of the log than we do, or another history of it. */
+export interface LogStopped {
+  readonly event: 'log-stopped';
+  readonly code: 'JOURNAL_DAMAGED';
+  readonly message: string;
+}
+
 /** What the vault tells unasked. */
-export type VaultSignal = { readonly accountId: AccountId } & AccountSignal;
+export type VaultSignal = { readonly accountId: AccountId } & (
+  | Exclude<AccountSignal, { readonly record: unknown }>
+  /** The log of this account's identity has grown, or a checkpoint of it is on the ledger, or it has a problem. */
+  | { readonly log: 'changed' }
+  | { readonly event: LogStopped }
+);
 
 /** Sent beside calls, because a port can only travel in a transfer list. */
 export interface AttachLedger<P> {

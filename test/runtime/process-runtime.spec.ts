@@ -18,6 +18,7 @@ const bundle = () =>
   require(resolve(__dirname, '..', '..', 'dist', 'runtime.js')) as typeof import('../../lib/runtime');
 
 const POLICY = { maxPerPayment: '5 IOTA', budgets: [{ amount: '100 IOTA', window: '24h' }], payees: ['*'] };
+const ANCHORING = { tag: 'me1:log', batchCount: 1000, batchSeconds: 60 };
 
 describe('the runtime, with its real threads', function () {
   this.timeout(60_000);
@@ -40,7 +41,10 @@ describe('the runtime, with its real threads', function () {
   const openMachine = (ledger: LedgerConnection, key: string, more: Partial<MachineConfiguration> = {}) =>
     bundle()
       .runtimeOf(red())
-      .openMachine({ nodeId: key, key, accountIndex: 0, policy: POLICY, contacts: null, ...more }, ledger);
+      .openMachine(
+        { nodeId: key, key, accountIndex: 0, policy: POLICY, contacts: null, anchoring: ANCHORING, ...more },
+        ledger,
+      );
 
   const until = <S extends LedgerState | MachineState>(
     watched: { watch(listener: (state: S) => void): () => void },
