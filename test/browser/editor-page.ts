@@ -42,6 +42,7 @@ declare const RED: {
   readonly editor: { edit(node: EditorNode): void; editConfig(property: string, type: string, id: string): void };
   readonly history: { peek(): { readonly changes?: Record<string, object | null> } | undefined };
   readonly workspaces: { show(id: string): void };
+  readonly view: { selection(): { readonly nodes?: readonly EditorNode[] } };
 };
 
 /** The editor of a running Node-RED in a browser that speaks one language. */
@@ -87,6 +88,41 @@ export class EditorPage {
       });
       RED.nodes.dirty(true);
     }, port);
+  }
+
+  async newTab(): Promise<void> {
+    await this.page.evaluate(() => RED.actions.invoke('core:add-flow'));
+  }
+
+  /** From the palette to a place in the flow, with the mouse; the id of the node that is there then. */
+  async drag(type: string, x: number, y: number): Promise<string> {
+    const { page } = this;
+    const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`);
+    await entry.scrollIntoViewIfNeeded();
+    const flow = await page.locator('#red-ui-workspace-chart').boundingBox();
+    await entry.hover();
+    await page.mouse.down();
+    await page.mouse.move((flow?.x ?? 0) + x, (flow?.y ?? 0) + y, { steps: 10 });
+    await page.mouse.up();
+    const selected = page.locator(`.red-ui-flow-node-selected`).first();
+    await selected.waitFor();
+    return (await page.evaluate(() => RED.view.selection().nodes?.[0]?.id)) as string;
+  }
+
+  /** Takes another kind of value in a typed input, by its label. */
+  async choose(input: string, label: string): Promise<void> {
+    const container = this.page.locator(`${input} + .red-ui-typedInput-container`);
+    await container.locator('button.red-ui-typedInput-type-select').click();
+    await this.page.locator('.red-ui-typedInput-options:visible a', { hasText: label }).first().click();
+  }
+
+  /** Fills in a typed input. */
+  async type(input: string, value: string): Promise<void> {
+    await this.page.locator(`${input} + .red-ui-typedInput-container input.red-ui-typedInput-input`).fill(value);
+  }
+
+  async typeOf(id: string): Promise<string | undefined> {
+    return this.page.evaluate((nodeId) => RED.nodes.node(nodeId)?.type, id);
   }
 
   async show(tab: string): Promise<void> {
