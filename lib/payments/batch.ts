@@ -9,6 +9,11 @@ export interface QueuedPayment {
   readonly parts: readonly PaymentPart[];
 }
 
+export function queuedPayment(payment: PaymentRow, book: BookReader): QueuedPayment {
+  const { paymentId, reference } = payment;
+  return { payment, parts: book.parts(paymentId).map(({ address, amount }) => ({ to: address, amount, reference })) };
+}
+
 /** A record and what it becomes in a transaction. */
 export interface QueuedRecord {
   readonly payment: PaymentRow;
@@ -90,7 +95,8 @@ export function composeReplacement(
   return inputs && { payments, inputs, ...(record && { record }) };
 }
 
-function composeMerge(
+/** A transaction that merges what is free, when that is more than one transaction takes and at least this amount. */
+export function composeMerge(
   amount: BaseUnits,
   free: ReturnType<typeof freeOutputs>,
   network: NetworkInfo,
@@ -112,7 +118,7 @@ function total(outputs: readonly SpendableOutput[]): bigint {
   return outputs.reduce((sum, { amount }) => sum + amount, 0n);
 }
 
-function freeOutputs(book: BookReader, maxInputs: number, held: ReadonlySet<string>) {
+export function freeOutputs(book: BookReader, maxInputs: number, held: ReadonlySet<string>) {
   const pick = (order: 'largest' | 'smallest') =>
     book
       .unspent(order, maxInputs + held.size)

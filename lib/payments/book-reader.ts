@@ -113,7 +113,7 @@ export class BookReader {
 
   #in(state: PaymentState, kind: PaymentRow['kind']): PaymentRow[] {
     return this.#all(
-      `SELECT ${PAYMENT_COLUMNS} FROM payments
+      `SELECT ${PAYMENT_COLUMNS} FROM payments INDEXED BY payments_unfinished
        WHERE network = ? AND ${UNFINISHED} AND state = ? AND kind = ? ORDER BY intent`,
       state,
       kind,

@@ -1,21 +1,20 @@
 import { CodedError, isCodedError } from '../errors';
-import type { PreparedTransaction, SpendableOutput } from '../ledger';
 import {
   type Batch,
   composeBatch,
+  composeMerge,
   composeRecord,
-  composeReplacement,
+  freeOutputs,
   type QueuedPayment,
-  type QueuedRecord,
+  queuedPayment,
 } from './batch';
 import type { PaymentRow } from './book-reader';
 import type { Chase } from './chase';
 import { type Engine, isLedgerDown } from './engine';
 import { Backoff, Loop } from './loop';
 import { RecordDesk } from './record-desk';
-import { headsOf, nextRecord } from './records';
-import { earlierAttempts, groupOf, type ReplacementGroup } from './replacement';
-import type { EarlierAttempt } from './rules';
+import { nextRecord } from './records';
+import { type BuiltBatch, buildAgain, Replacements } from './replacements';
 import { prepare, signAndRecord } from './signing';
 
 /** After this long in doubt an attempt no longer holds up payments that it does not carry. */
@@ -41,8 +40,7 @@ export class Pump {
   #troubles = 0;
   #recordTroubles = 0;
   readonly #desk: RecordDesk;
-  /** What was signed less than {@link RETRY_MS} ago. */
-  readonly #recent = new Map<string, number>();
+  readonly #replacements: Replacements;
 
   constructor(
     private readonly engine: Engine,
@@ -50,6 +48,7 @@ export class Pump {
   ) {
     this.#backoff = new Backoff(engine.ports.random, 1_000, 30_000);
     this.#desk = new RecordDesk(engine);
+    this.#replacements = new Replacements(engine, this.#desk, RETRY_MS);
     this.loop = new Loop(
       engine.ports.clock,
       () => this.#step(),
@@ -70,13 +69,14 @@ export class Pump {
     const wait = this.#doubtLeft();
     if (wait > 0) return wait;
     const signed =
-      (await this.#replace([...ready, ...records])) ??
+      (await this.#replacements.sign(ready)) ??
       (await this.#signFresh(ready)) ??
+      (await this.#replacements.sign(records)) ??
       (await this.#signRecord()) ??
-      (await this.#mergeAgain());
+      (await this.#replacements.mergeAgain());
     this.#backoff.reset();
     if (signed === undefined) return RETRY_MS;
-    this.#recent.set(signed, engine.elapsed());
+    this.#replacements.signed(signed);
     doors.chase.follow(signed, true);
     return DOUBT_MS;
   }
@@ -92,132 +92,12 @@ export class Pump {
     return Math.max(0, ...open.map(({ transactionId }) => DOUBT_MS - this.doors.chase.doubtOf(transactionId)));
   }
 
-  /** Signs payments anew whose attempts are all dead. */
-  async #replace(ready: readonly PaymentRow[]): Promise<string | undefined> {
-    const { engine } = this;
-    const { book } = engine;
-    const tried = new Set<string>();
-    for (const { paymentId } of ready) {
-      if (tried.has(paymentId) || !book.wasSigned(paymentId)) continue;
-      const group = groupOf(paymentId, book);
-      for (const id of group.paymentIds) tried.add(id);
-      if (!group.attempts.every(({ state }) => state === 'DEAD') || this.#isRecent(group.attempts)) continue;
-      const signed = await this.#replaceGroup(group);
-      if (signed !== undefined) return signed;
-    }
-    return undefined;
-  }
-
-  async #replaceGroup(group: ReplacementGroup): Promise<string | undefined> {
-    const { engine } = this;
-    const { book } = engine;
-    const rows = group.paymentIds.flatMap((id) => book.payment(id) ?? []);
-    const payments = rows.filter(({ kind }) => kind === 'payment').map((payment) => this.#queued(payment));
-    const record = rows.find(({ kind }) => kind === 'record');
-    const earlier = await earlierAttempts(group, engine);
-    let built = record && (await this.#buildReplacement(payments, record, earlier));
-    // The record stays behind, bound to all its attempts by the record before it, which these payments leave alone.
-    if (!built && payments.length > 0 && (!record || this.#keepsARecord(record, earlier)))
-      built = await this.#buildReplacement(payments, undefined, this.#withoutRecords(earlier));
-    return built && signAndRecord(built.batch, built.prepared, group, engine);
-  }
-
-  async #buildReplacement(
-    payments: readonly QueuedPayment[],
-    record: PaymentRow | undefined,
-    earlier: readonly EarlierAttempt[],
-  ): Promise<{ readonly batch: Batch; readonly prepared: PreparedTransaction } | undefined> {
-    const { engine } = this;
-    const { book } = engine;
-    const must = this.#inputsOfReplacement(earlier);
-    // Unknown it stays: what is signed now could be executed beside what was signed before.
-    if (!must) return undefined;
-    const queued = record && (await this.#recordAgain(record, must));
-    if (record && !queued) return undefined;
-    const batch = composeReplacement(payments, queued, must, book, engine.ports.network, book.heldInputs());
-    const prepared = batch && (await this.#prepareAgain(batch));
-    return batch && prepared && { batch, prepared };
-  }
-
-  /** Undefined when it cannot be had now: it stays unknown. */
-  async #recordAgain(payment: PaymentRow, must: readonly SpendableOutput[]): Promise<QueuedRecord | undefined> {
-    const { engine } = this;
-    const heads = headsOf(engine);
-    const taken = new Set(must.map(({ outputId }) => outputId));
-    try {
-      const part = this.#desk.partOf(payment);
-      const base = [...must, ...heads.filter(({ outputId }) => !taken.has(outputId))];
-      const deposit = await this.#desk.depositOf(payment, part, base, false);
-      return deposit === undefined ? undefined : { payment, part, heads, deposit };
-    } catch (error) {
-      engine.trouble(error);
-      return undefined;
-    }
-  }
-
-  #keepsARecord({ paymentId }: PaymentRow, earlier: readonly EarlierAttempt[]): boolean {
-    const { book } = this.engine;
-    const own = new Set(book.attemptsOf(paymentId).map(({ transactionId }) => transactionId));
-    return earlier
-      .filter(({ transactionId }) => own.has(transactionId))
-      .every(({ unspent }) => unspent.some((outputId) => book.output(outputId)?.record));
-  }
-
-  #withoutRecords(earlier: readonly EarlierAttempt[]): EarlierAttempt[] {
-    const { book } = this.engine;
-    return earlier.map(({ transactionId, unspent }) => ({
-      transactionId,
-      unspent: unspent.filter((outputId) => !book.output(outputId)?.record),
-    }));
-  }
-
-  /** A merge that was called dead holds its inputs until they are merged after all. */
-  async #mergeAgain(): Promise<string | undefined> {
-    const { engine } = this;
-    for (const merge of engine.book.doubtedMerges()) {
-      const group = { paymentIds: [], attempts: [merge] };
-      if (this.#isRecent(group.attempts)) continue;
-      const inputs = this.#inputsOfReplacement(await earlierAttempts(group, engine));
-      const batch = inputs && { payments: [], inputs };
-      if (!batch) continue;
-      const prepared = await this.#prepareAgain(batch);
-      if (!prepared) continue;
-      return signAndRecord(batch, prepared, group, engine);
-    }
-    return undefined;
-  }
-
-  /** Undefined, and told, when this cannot be built: it stays unknown, and nobody else has to wait for it. */
-  async #prepareAgain(batch: Batch): Promise<PreparedTransaction | undefined> {
-    const { engine } = this;
-    try {
-      const prepared = await prepare(batch, engine, false);
-      if (!(prepared instanceof CodedError)) return prepared;
-      throw prepared;
-    } catch (error) {
-      if (isLedgerDown(error)) throw error;
-      engine.trouble(error);
-      return undefined;
-    }
-  }
-
-  /** A node that calls everything dead would have us sign the same again and again, as fast as it answers. */
-  #isRecent(attempts: ReplacementGroup['attempts']): boolean {
-    const now = this.engine.elapsed();
-    for (const [transactionId, at] of this.#recent) if (now - at >= RETRY_MS) this.#recent.delete(transactionId);
-    return attempts.some(({ transactionId }) => this.#recent.has(transactionId));
-  }
-
-  #inputsOfReplacement(earlier: readonly EarlierAttempt[]): SpendableOutput[] | undefined {
-    const { book, rules } = this.engine;
-    const outputIds = rules.inputsOfReplacement(earlier);
-    return outputIds?.map((outputId) => ({ outputId, amount: book.output(outputId)?.amount ?? 0n }));
-  }
-
   async #signFresh(ready: readonly PaymentRow[]): Promise<string | undefined> {
     const { engine } = this;
     const { book } = engine;
-    let waiting = ready.filter(({ paymentId }) => !book.wasSigned(paymentId)).map((payment) => this.#queued(payment));
+    let waiting = ready
+      .filter(({ paymentId }) => !book.wasSigned(paymentId))
+      .map((payment) => queuedPayment(payment, book));
     const together = await this.#signWithRecord(waiting);
     if (together !== undefined) return together;
     let queue = waiting;
@@ -251,47 +131,63 @@ export class Pump {
    */
   async #signWithRecord(waiting: readonly QueuedPayment[]): Promise<string | undefined> {
     const { engine } = this;
-    const { book } = engine;
-    const { network } = engine.ports;
     if (waiting.length === 0 || !nextRecord(engine)) return undefined;
-    let built: { readonly batch: Batch; readonly prepared: PreparedTransaction } | undefined;
+    let built: BuiltBatch | undefined;
     try {
-      const record = await this.#desk.next(false);
-      if (!record || record.heads.length === 0) return undefined;
-      const held = book.heldInputs();
-      const [first] = composeBatch(waiting, book, network, held)?.payments ?? [];
-      const batch = composeBatch(waiting, book, network, held, record);
-      if (!first || !batch?.payments.includes(first)) return undefined;
-      const prepared = await prepare(batch, engine, false);
-      if (prepared instanceof CodedError) return undefined;
-      built = { batch, prepared };
+      built = await this.#buildWithRecord(waiting);
     } catch {
       // Whose fault it is shows when each is tried by itself.
-      return undefined;
+      this.#desk.forget();
     }
-    return this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+    return built && this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+  }
+
+  async #buildWithRecord(waiting: readonly QueuedPayment[]): Promise<BuiltBatch | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const { network } = engine.ports;
+    const record = await this.#desk.next(false);
+    if (!record || record === 'scattered' || record.heads.length === 0) return undefined;
+    const held = book.heldInputs();
+    const [first] = composeBatch(waiting, book, network, held)?.payments ?? [];
+    const batch = composeBatch(waiting, book, network, held, record);
+    if (!first || !batch?.payments.includes(first)) return undefined;
+    const prepared = await prepare(batch, engine, false);
+    if (prepared instanceof CodedError) throw prepared;
+    return { batch, prepared };
   }
 
   /** The next record by itself. */
   async #signRecord(): Promise<string | undefined> {
     const { engine } = this;
-    const { book } = engine;
-    const lastTry = this.#recordTroubles >= MOST_TROUBLES;
     const payment = nextRecord(engine);
     if (!payment) return undefined;
-    let built: { readonly batch: Batch; readonly prepared: PreparedTransaction };
+    let built: BuiltBatch | undefined;
     try {
-      const record = await this.#desk.next(lastTry);
-      const batch = record && composeRecord(record, book, engine.ports.network, book.heldInputs());
-      if (!batch) return undefined;
-      const prepared = await prepare(batch, engine, lastTry);
-      if (prepared instanceof CodedError) throw prepared;
-      built = { batch, prepared };
+      built = await this.#buildRecord();
     } catch (error) {
       await this.#refused(payment, error);
-      return undefined;
     }
-    return this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+    return built && this.#signed(await signAndRecord(built.batch, built.prepared, undefined, engine));
+  }
+
+  async #buildRecord(): Promise<BuiltBatch | undefined> {
+    const { engine } = this;
+    const { book } = engine;
+    const lastTry = this.#recordTroubles >= MOST_TROUBLES;
+    const record = await this.#desk.next(lastTry);
+    const { network } = engine.ports;
+    const held = book.heldInputs();
+    const batch =
+      record === 'scattered'
+        ? composeMerge(0n, freeOutputs(book, network.maxInputs, held), network)
+        : record && composeRecord(record, book, network, held);
+    if (!batch) return undefined;
+    // What only merges is not the record's fault when it fails.
+    if (!batch.record) return buildAgain(batch, engine);
+    const prepared = await prepare(batch, engine, lastTry);
+    if (prepared instanceof CodedError) throw prepared;
+    return { batch, prepared };
   }
 
   #signed(transactionId: string | undefined): string | undefined {
@@ -314,13 +210,5 @@ export class Pump {
     }
     this.#recordTroubles += 1;
     this.engine.trouble(error);
-  }
-
-  #queued(payment: PaymentRow): QueuedPayment {
-    const { paymentId, reference } = payment;
-    return {
-      payment,
-      parts: this.engine.book.parts(paymentId).map(({ address, amount }) => ({ to: address, amount, reference })),
-    };
   }
 }

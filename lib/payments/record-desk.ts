@@ -18,12 +18,13 @@ export class RecordDesk {
   constructor(private readonly engine: Engine) {}
 
   /**
-   * The next record with everything that a transaction needs to take it; undefined when none may be signed now.
+   * The next record with everything that a transaction needs to take it; undefined when none may be signed now, and
+   * `scattered` when there is money in more outputs than one transaction takes.
    *
    * @param lastTry an error that nobody foresaw counts as the ledger's refusal
    * @throws CodedError what the ledger has against this record
    */
-  async next(lastTry: boolean): Promise<QueuedRecord | undefined> {
+  async next(lastTry: boolean): Promise<QueuedRecord | 'scattered' | undefined> {
     const { engine } = this;
     const payment = nextRecord(engine);
     if (!payment) return undefined;
@@ -33,6 +34,7 @@ export class RecordDesk {
     if (heads.some(({ outputId }) => held.has(outputId))) return undefined;
     const deposit = await this.depositOf(payment, part, heads, lastTry);
     if (deposit === undefined) {
+      if (engine.book.unspentSum(true).count > engine.ports.network.maxInputs) return 'scattered';
       // What others hold may come back as change.
       if (held.size === 0) this.#tell(payment);
       return undefined;

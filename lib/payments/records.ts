@@ -60,9 +60,13 @@ export function nextRecord({ book }: Engine): PaymentRow | undefined {
   return last === null || book.hasRecordOf(last) ? ready[0] : undefined;
 }
 
-/** Whether a record may add so much to the deposits. */
-export function hasRoomFor(deposit: BaseUnits, { book, rules, ports }: Engine): boolean {
-  return rules.hasRoomFor(deposit, book, ports.network);
+/**
+ * Whether a record may take so much out of what no payment was promised. What is left for payments is nothing at all, or
+ * enough for change, as it was when they were accepted.
+ */
+export function hasRoomFor(deposit: BaseUnits, { book, ports }: Engine): boolean {
+  const left = book.unspentSum(true).amount - book.reserved() - deposit;
+  return deposit === 0n || left === 0n || (left > 0n && left >= ports.network.minimumChange);
 }
 
 /** What a record adds to the deposits that it finds in its inputs; less than nothing when it is shorter. */

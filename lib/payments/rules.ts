@@ -1,5 +1,4 @@
-import type { NetworkInfo, Outcome, SpendableOutput } from '../ledger';
-import type { BaseUnits } from '../values';
+import type { Outcome, SpendableOutput } from '../ledger';
 import type { AttemptRow, BookReader } from './book-reader';
 import type { ReservedSince } from './policy';
 
@@ -25,8 +24,6 @@ export interface Rules {
   inputsOfReplacement(earlier: readonly EarlierAttempt[]): readonly string[] | undefined;
   /** What a record has to spend: every record before it that is unspent, so that their chain cannot fork. */
   inputsOfRecord(book: BookReader): readonly SpendableOutput[];
-  /** Whether a record may take so much more of what is ours: never of what payments were promised. */
-  hasRoomFor(deposit: BaseUnits, book: BookReader, network: NetworkInfo): boolean;
   /** What counts against a budget. */
   reservedSince(book: BookReader): ReservedSince;
 }
@@ -46,12 +43,6 @@ export const RULES: Rules = {
 
   // More than one is there only by accident, and then they become one again.
   inputsOfRecord: (book) => book.unspentRecords(),
-
-  // What is left for payments is nothing at all or enough for change, as it was when they were accepted.
-  hasRoomFor: (deposit, book, { minimumChange }) => {
-    const left = book.unspentSum(true).amount - book.reserved() - deposit;
-    return deposit === 0n || left === 0n || (left > 0n && left >= minimumChange);
-  },
 
   // From the intent on, whatever becomes of it.
   reservedSince: (book) => (after) => book.reservedSince(after),

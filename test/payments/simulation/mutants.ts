@@ -49,7 +49,6 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'replacement with fresh inputs', rules: () => ({ inputsOfReplacement: () => [] }) },
   { name: 'record beside the one before it', rules: () => ({ inputsOfRecord: () => [] }) },
   { name: 'record output taken for money', journal: forgetRecords },
-  { name: 'record paid with what payments were promised', rules: () => ({ hasRoomFor: () => true }) },
 ];
 
 /** The signature is acknowledged before it is on the disk. */

@@ -171,11 +171,12 @@ class World {
     const { chance, truth, flavour } = this;
     // Now and then only outputs so small that a payment needs more of them than a transaction may have inputs.
     const poor = chance.happens(0.1);
-    for (let count = poor ? 20 : chance.between(1, 6); count > 0; count -= 1) {
+    const most = flavour.keepsRecords ? 3 : 6;
+    for (let count = poor ? 20 : chance.between(1, most); count > 0; count -= 1) {
       truth.mint(machine.address, poor ? 11n : BigInt(chance.between(60, 240)));
     }
     const payees = [this.outsider, ...this.machines.filter((other) => other !== machine).map(({ address }) => address)];
-    for (let count = flavour.keepsRecords ? chance.between(1, 4) : chance.between(2, 6); count > 0; count -= 1)
+    for (let count = flavour.keepsRecords ? chance.between(1, 3) : chance.between(2, 6); count > 0; count -= 1)
       machine.orders.push(this.#order(machine, payees));
     for (let count = flavour.keepsRecords ? chance.between(0, 4) : 0; count > 0; count -= 1)
       machine.records.push(this.#record(machine));
@@ -292,7 +293,7 @@ function flavourOf(chance: Chance): Flavour {
     liars: chance.happens(0.25),
     copiedKey: chance.happens(0.05),
     tightBudget: chance.happens(0.3),
-    keepsRecords: chance.happens(0.4),
+    keepsRecords: chance.happens(0.3),
     outage: chance.happens(0.15),
     badClocks: chance.happens(0.2),
     deposit: expiring ? 0n : chance.oneOf([0n, 10n]),
