@@ -33,6 +33,7 @@ export const EVENING = Date.parse('2026-03-01T18:00:00.000Z');
 /** A machine that keeps a log as the contract says, without a journal or a ledger. */
 export class Notary implements Signer {
   readonly did: string;
+  readonly publicKey: Uint8Array;
   readonly address: Address;
   readonly leaves: string[] = [];
   readonly #hashes: Uint8Array[] = [];
@@ -46,9 +47,9 @@ export class Notary implements Signer {
       type: 'pkcs8',
     });
     const { x } = createPublicKey(this.#key).export({ format: 'jwk' });
-    const publicKey = Buffer.from(x as string, 'base64url');
-    this.did = didKeyOf(publicKey);
-    this.address = writeAddress(addressHash(publicKey), FORM);
+    this.publicKey = Buffer.from(x as string, 'base64url');
+    this.did = didKeyOf(this.publicKey);
+    this.address = writeAddress(addressHash(this.publicKey), FORM);
   }
 
   sign(bytes: Uint8Array): Uint8Array {
