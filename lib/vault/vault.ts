@@ -463,6 +463,8 @@ export class VaultService implements Vault {
     if ('event' in signal && signal.event.event === 'record-waiting') {
       anchoring?.waits(new CodedError('FUNDS_INSUFFICIENT', 'record', signal.event.message));
     }
+    if ('event' in signal && signal.event.event === 'record-failed')
+      anchoring?.waits(new CodedError('EVIDENCE_INVALID', 'anchoring', signal.event.message));
     this.tell({ accountId, ...signal });
   }
 
