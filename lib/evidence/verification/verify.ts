@@ -47,7 +47,7 @@ export async function verify(
   if (given !== undefined && !used) set.warn('EVIDENCE_IGNORED');
 
   if (anchors) await lookUp(anchors, set);
-  return set.verdict(bundle.kind === 'single');
+  return set.verdict(bundle.kind !== 'several');
 }
 
 /** @param check gets the position, unless the document is a single one */
