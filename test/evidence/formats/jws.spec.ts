@@ -65,6 +65,13 @@ describe('a JWS', () => {
       }
     });
 
+    it('may be outside of any log', () => {
+      const [signature] = readSigned(
+        signDocument(signableDocument({}), 'jws', { signer: SENSOR, created: AT }),
+      ).signatures;
+      assert.deepEqual([signature?.sequence, signature?.verify()], [null, true]);
+    });
+
     it('is refused or not valid with a single bit flipped, for every bit', () => {
       const bytes = Buffer.from(token({ v: 1 }), 'latin1');
       for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -139,6 +146,10 @@ describe('a JWS', () => {
         refusedWith('jws-parts', jws);
       }
       refusedWith('jws-parts', 'x'.repeat(1_000_000));
+    });
+
+    it('where it is too large to be looked at', () => {
+      refused('DATA_TOO_LARGE', 'bytes', () => readSigned('x'.repeat(23_000_000)));
     });
 
     it('where it is not base64url to the letter', () => {

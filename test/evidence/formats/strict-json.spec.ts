@@ -36,6 +36,8 @@ describe('JSON from outside', () => {
     notCanonical('duplicate', '{"":1,"":2}', '/');
     notCanonical('duplicate', '{"a\\"":1,"a\\"":2}', '/a"');
     notCanonical('duplicate', '{"\\\\":1,"\\\\":2}', '/\\');
+    // As long as its canonical text, because a number is shorter here.
+    notCanonical('duplicate', '{"a":0,"a":1e09}', '/a');
     // The first of them is not even in what JSON.parse returns.
     notCanonical('duplicate', '{"a":{"deep":[1,2]},"a":1}', '/a');
   });
