@@ -1,5 +1,5 @@
 import { type CodedError, isCodedError } from '../lib/errors';
-import type { Machine, MachineIdentity, MachineState } from '../lib/runtime';
+import type { LedgerConnection, Machine, MachineIdentity, MachineState } from '../lib/runtime';
 import { configInvalid } from './failure';
 import { flowsStarted } from './flows-started';
 import { type Api, type Node, runningNode } from './node-red';
@@ -9,6 +9,8 @@ import { failed, type Status, type StatusLine, statusLine } from './status';
 export interface MachineNode extends Node {
   /** The account, or why there is none. */
   readonly account: { readonly machine: Machine } | { readonly problem: CodedError };
+  /** Where it lives. @throws CodedError `CONFIG_INVALID` */
+  ledger(): LedgerConnection;
   addUser(node: Node): void;
   removeUser(node: Node): void;
 }

@@ -34,6 +34,8 @@ export class ProcessRuntime implements Runtime {
   readonly #doors = new Map<string, AccountDoor>();
   readonly #machines = new Set<AccountMachine>();
   readonly #connections = new WeakMap<LedgerConnection, SharedLedger>();
+  /** How to stop everybody who listens to records. */
+  readonly #listeners = new Set<() => void>();
   #vaultHost: VaultHost | undefined;
   #verifier: Verifier | undefined;
   #flowsStarted = false;
@@ -102,6 +104,7 @@ export class ProcessRuntime implements Runtime {
 
   /** Commits, closes and ends every thread. */
   async close(): Promise<void> {
+    for (const stop of [...this.#listeners]) stop();
     for (const door of this.#doors.values()) door.close();
     this.#doors.clear();
     const ledgers = [...this.#ledgers.values()];
@@ -151,8 +154,10 @@ export class ProcessRuntime implements Runtime {
         const stop = () => {
           listening.stop();
           stops.delete(stop);
+          this.#listeners.delete(stop);
         };
         stops.add(stop);
+        this.#listeners.add(stop);
         return stop;
       },
       close: async () => {

@@ -38,6 +38,7 @@ export default function iotaMachine(RED: Api): void {
 
     const ledgerNode = config.ledger ? runningNode<LedgerNode>(RED, config.ledger, 'iota-ledger') : undefined;
     ledgerNode?.addUser(this);
+    this.ledger = () => ledgerOf(ledgerNode);
     try {
       const machine = runtimeOf(RED).openMachine(configurationOf(this, config), ledgerOf(ledgerNode));
       this.account = { machine };

@@ -4,6 +4,9 @@ import { type Evidence, PROOF_TYPE, type Verification, type VerificationRequest 
 import type { NetworkInfo } from '../../lib/ledger';
 import type { Balance, PaymentOrder, PaymentReport, Receipt, ReceivedPayment } from '../../lib/payments/order';
 import type {
+  DataEvent,
+  DataListener,
+  DataListenOrder,
   EvidencedReading,
   Keystore,
   LedgerConfiguration,
@@ -99,6 +102,18 @@ export const VALID: Verification = {
   warningCount: 0,
 };
 
+export function dataEvent(number: number): DataEvent {
+  return {
+    eventId: `${NETWORK.networkId}:0x${number}:0`,
+    tag: 'me1:log',
+    sender: ADDRESS,
+    bytes: Buffer.from(`[${number}]`),
+    json: [number],
+    transactionId: `0x${number}`,
+    confirmedAt: '2026-01-01T00:00:00.000Z',
+  };
+}
+
 /** Something that tells its state at once and on every change. */
 class Watched<S> {
   readonly listeners = new Set<(state: S) => void>();
@@ -138,8 +153,21 @@ export interface FakeVerification {
 
 export class FakeLedger extends Watched<LedgerState> implements LedgerConnection {
   closed = 0;
+  readonly listening = new Map<string, { readonly order: DataListenOrder; readonly listener: DataListener }>();
+  /** Taken (and used up) by the next listener. */
+  nextError: Error | undefined;
   constructor(readonly configuration: LedgerConfiguration) {
     super({ phase: 'up', network: NETWORK, url: 'http://127.0.0.1:14265' });
+  }
+  listenData(order: DataListenOrder, listener: DataListener): () => void {
+    const error = this.nextError;
+    this.nextError = undefined;
+    if (error) throw error;
+    const listening = { order, listener };
+    this.listening.set(order.listenerId, listening);
+    return () => {
+      if (this.listening.get(order.listenerId) === listening) this.listening.delete(order.listenerId);
+    };
   }
   async close(): Promise<void> {
     this.closed += 1;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../lib/errors';
-import { type FakeMachine, receivedPayment, UNREACHABLE } from './fake-runtime';
+import type { DataEvent } from '../../lib/runtime';
+import { dataEvent, type FakeLedger, type FakeMachine, receivedPayment, UNREACHABLE } from './fake-runtime';
 import {
   deploy,
   fake,
@@ -98,7 +99,7 @@ describe('a listen node', () => {
     assert.equal(machine().listening.size, 1);
   });
 
-  for (const wrong of [{ source: 'data' }, { source: 'offers' }, { from: 'yesterday' }]) {
+  for (const wrong of [{ source: 'contracts' }, { source: 'offers' }, { from: 'yesterday' }]) {
     it(`refuses ${JSON.stringify(wrong)}, which it cannot do`, async () => {
       await start([...flow()].filter(({ id }) => id !== 'listen'));
       const caught = nextMessage('caught');
@@ -119,5 +120,124 @@ describe('a listen node', () => {
     await settled();
     assert.equal(opened.held, 0);
     await start(flow());
+  });
+});
+
+describe('a listen node for data', () => {
+  const DATA = { source: 'data', machine: '', ledger: 'ledger', tag: 'me1:log' };
+  const ledger = () => fake.ledgers.at(-1) as FakeLedger;
+  const listening = () => ledger().listening.get('listen');
+  afterEach(stop);
+
+  it('sends each record with an id that stays, and whether it may have come before', async () => {
+    await start(flow({ ...DATA, from: 'beginning' }));
+    await settled();
+    assert.deepEqual(listening()?.order, { listenerId: 'listen', from: 'beginning', tag: 'me1:log' });
+    const events = messagesOf('event');
+    listening()?.listener.event(dataEvent(1), false);
+    listening()?.listener.event(dataEvent(2), true);
+    await settled();
+    assert.deepEqual(
+      events.map(({ topic, payload, eventId, redelivered }) => ({ topic, payload, eventId, redelivered })),
+      [
+        { topic: 'data', payload: dataEvent(1), eventId: dataEvent(1).eventId, redelivered: false },
+        { topic: 'data', payload: dataEvent(2), eventId: dataEvent(2).eventId, redelivered: true },
+      ],
+    );
+    assert.ok(events.every(({ payload }) => Buffer.isBuffer((payload as DataEvent).bytes)));
+  });
+
+  it('listens to the ledger of its machine where it has no other', async () => {
+    await start(flow({ ...DATA, ledger: '', machine: 'machine', tag: undefined, from: '' }));
+    await settled();
+    assert.deepEqual(listening()?.order, { listenerId: 'listen', from: 'now', tag: '' });
+  });
+
+  it('starts only when all flows run, so that nothing is sent to nobody', async () => {
+    let early: number | undefined;
+    redEvents().prependOnceListener('flows:started', () => {
+      early = ledger().listening.size;
+    });
+    await start(flow(DATA));
+    await settled();
+    assert.deepEqual([early, ledger().listening.size], [0, 1]);
+  });
+
+  it('shows that its ledger is away and back, and listens once all the while', async () => {
+    await start(flow(DATA));
+    await settled();
+    const up = ledger().state;
+    const down = nextStatus('listen', /short\.LEDGER_UNREACHABLE$/);
+    ledger().become({ phase: 'down', error: UNREACHABLE });
+    await down;
+    const back = nextStatus('listen', 'iota-listen.status.listening');
+    ledger().become(up);
+    await back;
+    assert.equal(ledger().listening.size, 1);
+  });
+
+  it('says loudly why nothing comes, keeps saying so under the node, and says when that is over', async () => {
+    await start(flow(DATA));
+    await settled();
+    const caught = nextMessage('caught');
+    const gone = nextStatus('listen', /short\.HISTORY_PRUNED$/);
+    listening()?.listener.trouble(new CodedError('HISTORY_PRUNED', 'records', 'gone'));
+    assert.equal((await caught).error?.code, 'HISTORY_PRUNED');
+    await gone;
+    // The ledger came back meanwhile: that does not bring the history back.
+    const away = nextStatus('listen', /short\.LEDGER_UNREACHABLE$/);
+    const still = nextStatus('listen', /short\.HISTORY_PRUNED$/);
+    const up = ledger().state;
+    ledger().become({ phase: 'down', error: UNREACHABLE });
+    await away;
+    ledger().become(up);
+    await still;
+    const over = nextStatus('listen', 'iota-listen.status.listening');
+    listening()?.listener.trouble(undefined);
+    await over;
+  });
+
+  for (const { wrong, what } of [
+    { wrong: { ledger: '', machine: '' }, what: 'neither a ledger nor a machine' },
+    { wrong: { ledger: 'nowhere' }, what: 'a ledger that is not there' },
+    { wrong: { ledger: '', machine: 'ledger' }, what: 'a machine that is none' },
+    { wrong: { tag: ['$', '{NO_SUCH_VARIABLE}'].join('') }, what: 'a tag from a variable that is not set' },
+  ]) {
+    it(`refuses ${what}`, async () => {
+      await start([...flow()].filter(({ id }) => id !== 'listen'));
+      const caught = nextMessage('caught');
+      await deploy(flow({ ...DATA, ...wrong }), 'nodes');
+      assert.equal((await caught).error?.code, 'CONFIG_INVALID');
+      assert.equal(
+        fake.ledgers.reduce((all, { listening }) => all + listening.size, 0),
+        0,
+      );
+    });
+  }
+
+  it('passes on what the runtime refuses', async () => {
+    await start([...flow()].filter(({ id }) => id !== 'listen'));
+    await settled();
+    const caught = nextMessage('caught');
+    ledger().nextError = new CodedError('CONFIG_INVALID', 'data-tag', 'no tag');
+    await deploy(flow({ ...DATA, tag: '0x' }), 'nodes');
+    assert.equal((await caught).error?.code, 'CONFIG_INVALID');
+  });
+
+  it('stops listening when it closes, and its successor listens once', async () => {
+    await start(flow(DATA));
+    await settled();
+    const opened = ledger();
+    const watchers = opened.listeners.size;
+    const before = listening();
+    await deploy(flow({ ...DATA, name: 'changed' }), 'nodes');
+    await settled();
+    assert.equal(opened.listening.size, 1);
+    assert.notEqual(listening(), before);
+    assert.equal(opened.listeners.size, watchers);
+    await deploy(flow({ ...DATA, d: true }), 'nodes');
+    await settled();
+    assert.equal(opened.listening.size, 0);
+    assert.equal(opened.listeners.size, watchers - 1);
   });
 });
