@@ -60,6 +60,11 @@ describe('a signed document', () => {
     assert.match(problems[0]?.message ?? '', new RegExp(stranger.did));
   });
 
+  it('that somebody forged accuses nobody', async () => {
+    const forged = { ...(parsed(stranger.leaves[0] as string) as object), temperature: 99 };
+    assert.deepEqual(codes((await offline(forged, { trusted })).problems), ['PAYLOAD_CHANGED']);
+  });
+
   it('by anyone is valid when nobody is named, with a warning', async () => {
     const { valid, warnings } = await offline(document);
     assert.deepEqual([valid, codes(warnings)], [true, ['SIGNER_UNCHECKED']]);

@@ -91,6 +91,13 @@ describe('a machine that got another key', () => {
     const later = await check(foreign(MORNING + 4_000), { successions: statement });
     assert.deepEqual(codes(later.problems), ['SIGNED_AFTER_SUCCESSION']);
     assert.ok((await check(foreign(MORNING), { successions: statement })).valid);
+    // Without either, it was signed after the handover, for all we know.
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const input = `${part({ alg: 'Ed25519', kid: `${first.did}#${first.did.slice(8)}` })}.${part({ n: 9 })}`;
+    const token = `${input}.${Buffer.from(first.sign(Buffer.from(input))).toString('base64url')}`;
+    assert.ok((await check(token)).valid);
+    const undated = await check(token, { successions: statement });
+    assert.deepEqual(codes(undated.problems), ['SIGNED_AFTER_SUCCESSION']);
   });
 
   it('cannot name two successors: then neither is believed', async () => {
@@ -111,6 +118,29 @@ describe('a machine that got another key', () => {
   it('is still followed after it handed over twice to the same key', async () => {
     const successions = [first.handOver(second), first.handOver(second)];
     assert.deepEqual(codes((await check(second.next({ n: 3 }), { successions })).problems), []);
+    // But the second time it should have been silent already, in whatever order one hears of it.
+    for (const order of [first.leaves, [...first.leaves.slice(0, 3), ...successions.toReversed()]]) {
+      const { problems } = await check(text(order));
+      const late = problems.filter(({ code }) => code === 'SIGNED_AFTER_SUCCESSION');
+      assert.deepEqual(
+        late.map(({ parameters, document }) => [parameters['sequence'], order[document as number]]),
+        [[3, successions[1]]],
+      );
+    }
+  });
+
+  it('is not followed by a statement whose evidence is not its own', async () => {
+    const statement = first.handOver(second);
+    const payload = [{ document: statement, evidence: first.evidence(0) }, second.next({ n: 3 })];
+    const { problems } = await check(payload);
+    assert.deepEqual(
+      problems.map(({ code, document }) => [code, document]),
+      [
+        ['EVIDENCE_OF_ANOTHER_DOCUMENT', 0],
+        ['SIGNER_UNTRUSTED', 0],
+        ['SIGNER_UNTRUSTED', 1],
+      ],
+    );
   });
 
   const sign = (content: unknown, ...signers: Notary[]) =>
