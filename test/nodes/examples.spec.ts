@@ -39,8 +39,8 @@ describe('the examples of the nodes', () => {
       for (const { id, type, z, wires, machine, ledger } of nodes.values()) {
         if (z !== undefined) assert.equal(nodes.get(z)?.type, 'tab', id);
         for (const target of wires?.flat() ?? []) assert.equal(nodes.get(target)?.z, z, `${id} -> ${target}`);
-        // Data can be verified without either.
-        const optional = type === 'iota-verify-data';
+        // Data can be verified without either, and a listener has one of them.
+        const optional = type === 'iota-verify-data' || type === 'iota-listen';
         const leads = (to: unknown) => to !== undefined && !(optional && to === '');
         if (leads(machine)) assert.equal(nodes.get(machine as string)?.type, 'iota-machine', id);
         if (leads(ledger)) assert.equal(nodes.get(ledger as string)?.type, 'iota-ledger', id);
