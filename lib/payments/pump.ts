@@ -193,7 +193,6 @@ export class Pump {
   #signed(transactionId: string | undefined): string | undefined {
     if (transactionId === undefined) return undefined;
     this.#recordTroubles = 0;
-    this.#desk.signed();
     return transactionId;
   }
 

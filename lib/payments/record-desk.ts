@@ -83,11 +83,6 @@ export class RecordDesk {
     return deposit;
   }
 
-  /** A transaction with a record in it was signed. */
-  signed(): void {
-    this.#told = undefined;
-  }
-
   /** The ledger has changed its mind, perhaps about what a record costs. */
   forget(): void {
     this.#known = undefined;

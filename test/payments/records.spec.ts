@@ -302,6 +302,22 @@ describe('a record', () => {
       assert.deepEqual([stage.stateOf('p1'), stage.stateOf('p2')], ['CONFIRMED', 'CONFIRMED']);
     });
 
+    it('takes nothing that would leave them with less than an output holds', async () => {
+      await open({ funds: [50n, 40n] });
+      // 90 less 30 and 42 are 18; a record of 15 would leave 3, and the second payment could never be made.
+      stage.intercept = lost;
+      await stage.pay({ amount: '30' });
+      await stage.pass(200);
+      await stage.pay({ paymentId: 'p2', amount: '42' });
+      await record('c1', SHORTER);
+      await stage.pass(45_000);
+      assert.equal(state('c1'), 'READY');
+      stage.intercept = () => undefined;
+      await stage.pass(40_000);
+      for (let count = 0; count < 4; count += 1) await stage.milestone();
+      assert.deepEqual([stage.stateOf('p1'), stage.stateOf('p2')], ['CONFIRMED', 'CONFIRMED']);
+    });
+
     it('leaves a payment what it was promised while the record was being signed', async () => {
       await open({ funds: [100n] });
       let paying: Promise<unknown> | undefined;
@@ -337,6 +353,20 @@ describe('a record', () => {
       });
     }
 
+    it('has its place among the outputs', async () => {
+      await open({ network: { maxOutputs: 4 } });
+      await made('c1');
+      await stage.pay({ paymentId: 'p0' });
+      await stage.pass(200);
+      await Promise.all(['p1', 'p2', 'p3'].map((paymentId) => stage.pay({ paymentId })));
+      await record('c2', LONGER);
+      for (let count = 0; count < 3; count += 1) await stage.milestone();
+      assert.deepEqual(
+        signed().map(({ payments }) => payments),
+        [['\u0001c1'], ['p0'], ['p1', 'p2', '\u0001c2'], ['p3']],
+      );
+    });
+
     it('does not take a place from the first of them', async () => {
       await open({ funds: [60n, 60n, 60n], network: { maxInputs: 3 } });
       await made('c1');
@@ -344,15 +374,15 @@ describe('a record', () => {
       stage.account.wake(0);
       await stage.pass(1_500);
       await record('c2', LONGER);
-      // Needs three inputs, as many as a transaction has: none is left for the record.
-      await stage.pay({ amount: '140' });
+      // The first needs three inputs, as many as a transaction has: none is left for the record.
+      await Promise.all([stage.pay({ amount: '130' }), stage.pay({ paymentId: 'p2', amount: '10' })]);
       stage.intercept = () => undefined;
       await stage.pass(3_000);
       await stage.milestone();
       await stage.milestone();
       assert.deepEqual(
         signed().map(({ payments }) => payments),
-        [['\u0001c1'], ['p1'], ['\u0001c2']],
+        [['\u0001c1'], ['p1', 'p2'], ['\u0001c2']],
       );
       assert.equal(heads().length, 1);
     });
@@ -378,6 +408,42 @@ describe('a record', () => {
       await stage.milestone();
       assert.equal(told().length, 1);
       assert.deepEqual(stage.account.balance().available, '10');
+    });
+
+    it('does not say so while others may bring back what they hold', async () => {
+      await open({ funds: [100n] });
+      stage.intercept = lost;
+      await stage.pay({ amount: '50' });
+      await record('c1');
+      await stage.pass(120_000);
+      assert.deepEqual(stage.events(), []);
+      stage.intercept = () => undefined;
+      await stage.pass(40_000);
+      for (let count = 0; count < 3; count += 1) await stage.milestone();
+      assert.equal(state('c1'), 'CONFIRMED');
+    });
+
+    it('needs nothing where it takes over the deposit of the one before it', async () => {
+      await open({ funds: [20n] });
+      await made('c1');
+      arrives(5n);
+      await made('c2');
+      assert.equal(state('c2'), 'REPORTED');
+    });
+
+    it('does not fail when the ledger has come to want more for it than it said', async () => {
+      await open();
+      let asked = 0;
+      stage.intercept = (method, parameters) => {
+        if (!withRecords(method, parameters)) return undefined;
+        asked += 1;
+        return asked === 2 ? new CodedError('FUNDS_INSUFFICIENT', 'inputs', 'more') : undefined;
+      };
+      await record('c1');
+      await stage.pass(20_000);
+      await stage.milestone();
+      assert.equal(state('c1'), 'CONFIRMED');
+      assert.deepEqual(stage.events(), []);
     });
 
     it('says so again for the next one', async () => {
@@ -579,6 +645,16 @@ describe('a record', () => {
         expiresEpoch: undefined,
       });
     }
+    /** The same, paid for by somebody whose outputs we do not know. */
+    function appears(id: string, spendable = true): void {
+      const { truth, self } = stage;
+      const other = stage.address(`other ${id}`);
+      truth.mint(other, 20n);
+      const coin = truth.unspentOf(other, truth.height).at(-1);
+      const record = { tag: '6c6f67', bytes: '00' };
+      const outputs = [{ to: self, amount: 20n, reference: '', from: self, spendable, record }];
+      truth.submit({ id, inputs: [coin?.outputId ?? ''], outputs, expiresEpoch: undefined });
+    }
     const advance = () =>
       stage.truth.advance(
         stage.timeline.now(),
@@ -620,6 +696,36 @@ describe('a record', () => {
       for (const id of ['c1', 'c2', 'c3']) await made(id);
       assert.equal(told().length, 3);
       assert.equal(heads().length, 1);
+    });
+
+    it('is spent by the next one even when it is found while that is being signed', async () => {
+      await open();
+      let found = false;
+      stage.intercept = (method) => {
+        if (method !== 'seal' || found) return undefined;
+        found = true;
+        appears('late');
+        advance();
+        stage.account.wake(stage.truth.height);
+        return new Promise((resolve) => stage.timeline.after(1_000, () => resolve(undefined)));
+      };
+      await record('c1');
+      await stage.pass(20_000);
+      await stage.milestone();
+      assert.equal(state('c1'), 'CONFIRMED');
+      assert.equal(stage.truth.spent.get('late.0')?.by, onLedger().at(-1)?.transactionId);
+      assert.equal(heads().length, 1);
+    });
+
+    it('is no payment received when it comes later, and no deposit of ours when we may not spend it', async () => {
+      await open();
+      await stage.soon(stage.account.listen({ listenerId: 'l1', from: 'beginning' }));
+      appears('late');
+      appears('locked', false);
+      await stage.milestone();
+      assert.deepEqual(stage.heard(), []);
+      const { total, reserved, pending } = stage.account.balance();
+      assert.deepEqual([total, reserved, pending], ['1020', '20', '20']);
     });
 
     it('is no payment received, whatever a node makes of it', async () => {

@@ -97,6 +97,9 @@ export class SimulatedNode implements Ledger {
     if (rest < 0n || (rest > 0n && rest < this.settings.deposit))
       throw new CodedError('FUNDS_INSUFFICIENT', 'default', 'inputs do not suffice');
     if (rest > 0n) change.push({ index: outputs.length, amount: rest });
+    const { maxInputs, maxOutputs } = this.settings.network;
+    if (inputs.length > maxInputs || outputs.length + (rest > 0n ? 1 : 0) > maxOutputs)
+      throw new CodedError('PAYMENT_FAILED', 'too-large', 'more inputs or outputs than a transaction has');
     if (rest > 0n) outputs.push({ to: request.from, amount: rest.toString(), reference: '', from: request.from });
     const expiresEpoch = truth.epochLength === undefined ? undefined : truth.epochAt(this.#height()) + 1;
     const expires = expiresEpoch === undefined ? {} : { expiresEpoch };
