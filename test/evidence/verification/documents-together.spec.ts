@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { type Problem, type Verification, verify, writeCheckpoint } from '../../../lib/evidence';
+import {
+  leafHash,
+  type Problem,
+  readCheckpoint,
+  readProof,
+  type Verification,
+  verify,
+  writeCheckpoint,
+} from '../../../lib/evidence';
+import { SeenSubtrees } from '../../../lib/evidence/verification/seen-subtrees';
 import { MORNING, Notary, parsed } from './notary';
 
 const together = (payload: unknown, trusted: readonly string[] = []) =>
@@ -168,6 +177,8 @@ describe('documents given together', () => {
     const { problems, documents } = await together([leaves[0], leaves[1], forged, leaves[2]]);
     assert.deepEqual(codes(problems), ['PAYLOAD_CHANGED', 'SEQUENCE_DUPLICATE']);
     assert.equal(documents?.logs[0]?.count, 3);
+    const misdated = (leaves[1] as string).replace('"created":"2026', '"created":"2036');
+    assert.deepEqual(codes((await together([leaves[0], misdated, leaves[2]])).problems), ['PAYLOAD_CHANGED']);
     const alone = await together([forged, forged]);
     assert.deepEqual([codes(alone.problems), alone.documents?.logs], [['PAYLOAD_CHANGED', 'PAYLOAD_CHANGED'], []]);
   });
@@ -178,13 +189,21 @@ describe('documents given together', () => {
   });
 
   it('leave evidence that lies beside them alone', async () => {
-    const { warnings } = await verify({
+    const { valid, warnings } = await verify({
       payload: leaves,
       evidence: machine.evidence(0),
       trusted: [],
       requireAnchor: false,
     });
+    assert.ok(valid);
     assert.ok(codes(warnings).includes('EVIDENCE_IGNORED'));
+  });
+
+  it('may have brackets, quotes and commas in their texts', async () => {
+    const writer = new Notary(3);
+    for (const text of ['],[', '"],["', '\\"', '\\', '\\\\",{', '}]']) writer.next({ text });
+    const { valid, documents } = await together(JSON.stringify(writer.leaves.map(parsed)));
+    assert.deepEqual([valid, documents?.count], [true, 6]);
   });
 
   it('have at most a thousand problems written out, and all of them counted', async () => {
@@ -280,6 +299,23 @@ describe('checkpoints that contradict each other', () => {
         ]);
         assert.deepEqual(conflicts(found), [[1, 16, 8]], `split at ${split}, document ${index}`);
       }
+    }
+  });
+
+  it('are looked for in bounded memory', () => {
+    const machine = new Notary(1);
+    for (let n = 0; n < 8; n++) machine.next({ n });
+    const { hashes } = readProof(machine.evidence(3).proof);
+    const checkpoint = readCheckpoint(machine.checkpoint());
+    const add = (seen: SeenSubtrees, leaf: string) =>
+      seen.add({ leafHash: leafHash(Buffer.from(leaf)), index: 3, hashes, checkpoint });
+    for (const [most, found] of [
+      [1, 8],
+      [0, undefined],
+    ] as const) {
+      const seen = new SeenSubtrees(most);
+      add(seen, 'one');
+      assert.equal(add(seen, 'two'), found);
     }
   });
 

@@ -86,6 +86,17 @@ describe('evidence with a ledger', () => {
     );
   });
 
+  it('asks again for a transaction that the ledger did not know yet', async () => {
+    const remembering = rememberingRecords(ledger);
+    machine.next({ temperature: 12 });
+    const payload = { document: machine.leaves[12], evidence: machine.evidence(12) };
+    const request = { payload, trusted: [], requireAnchor: true };
+    assert.equal((await verify(request, { ledger: remembering })).anchored, false);
+    // Not its newest one, so that it is found by its transaction and not on the way.
+    ledger.spend(ledger.record(machine, 13, { after: null }));
+    assert.equal((await verify(request, { ledger: remembering })).anchored, true);
+  });
+
   it('says nothing when the ledger cannot be reached, not even of a document without evidence', async () => {
     ledger.unreachable = true;
     for (const evidence of [machine.evidence(3, { size: 5 }), undefined]) {
