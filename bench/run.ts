@@ -9,6 +9,8 @@ import { asJson, asTable, type Figure, median, percentile } from './figure';
 import { fleetFlow } from './fleet';
 import { runScenario } from './scenario';
 import type { PaymentsMeasured } from './scenarios/payments';
+import type { ProofsMeasured } from './scenarios/proofs';
+import type { SigningMeasured } from './scenarios/signing';
 import { sizeAndStart } from './size-and-start';
 
 const CATCH_UP = 1000;
@@ -43,6 +45,91 @@ async function payments(): Promise<Figure[]> {
     ...latency('p50', 0.5),
     ...latency('p99', 0.99),
     { name: 'event-loop-p99', value: loadedDelay, unit: 'ms', baseline: idleDelay, against: 'idle' },
+  ];
+}
+
+/** Readings through a flow, signed and proved, beside `crypto.sign` of the same bytes in the same process. */
+async function signing(): Promise<Figure[]> {
+  const plain = await runScenario<SigningMeasured>('signing', {
+    readings: 100_000,
+    format: 'data-integrity',
+    anchor: false,
+  });
+  const jws = await runScenario<SigningMeasured>('signing', { readings: 100_000, format: 'jws', anchor: false });
+  const proved = await runScenario<SigningMeasured>('signing', {
+    readings: 1_000_000,
+    format: 'data-integrity',
+    anchor: true,
+  });
+  const raw = { unit: '1/s', against: 'crypto.sign of the same bytes' };
+  return [
+    { name: 'signed-readings', value: plain.signedPerSecond, baseline: plain.rawSignPerSecond, ...raw },
+    { name: 'signed-readings-jws', value: jws.signedPerSecond, baseline: jws.rawSignPerSecond, ...raw },
+    { name: 'proved-readings', value: proved.evidencePerSecond, baseline: proved.rawSignPerSecond, ...raw },
+    {
+      name: 'sign-event-loop-p99',
+      value: plain.eventLoopDelay,
+      unit: 'ms',
+      baseline: plain.idleDelay,
+      against: 'idle',
+    },
+    {
+      name: 'prove-event-loop-p99',
+      value: proved.eventLoopDelay,
+      unit: 'ms',
+      baseline: proved.idleDelay,
+      against: 'idle',
+    },
+    {
+      name: 'million-readings',
+      value: proved.seconds,
+      unit: 's',
+      baseline: 1_000_000 / proved.rawSignPerSecond,
+      against: 'a million times crypto.sign',
+    },
+    { name: 'million-transactions', value: proved.transactions, unit: '', baseline: 1_000_000, against: 'readings' },
+    {
+      name: 'million-memory',
+      value: proved.residentBytes / 1e6,
+      unit: 'MB',
+      baseline: plain.residentBytes / 1e6,
+      against: 'the process with 100,000 and no evidence',
+    },
+    {
+      name: 'million-disk',
+      value: proved.diskBytes / 1e6,
+      unit: 'MB',
+      baseline: 32,
+      against: 'the hashes of the leaves alone',
+    },
+    {
+      name: 'evidence-bytes',
+      value: proved.evidenceBytes,
+      unit: 'byte',
+      baseline: proved.documentBytes,
+      against: 'the signed document',
+    },
+  ];
+}
+
+/** Proofs from a log, and verdicts on documents with evidence, beside what cannot be avoided. */
+async function proofs(): Promise<Figure[]> {
+  const measured = await runScenario<ProofsMeasured>('proofs');
+  return [
+    {
+      name: 'proofs',
+      value: measured.proofsPerSecond,
+      unit: '1/s',
+      baseline: measured.hashesPerSecond,
+      against: 'SHA-256 of two hashes',
+    },
+    {
+      name: 'verifications',
+      value: measured.verificationsPerSecond,
+      unit: '1/s',
+      baseline: measured.rawVerifyPerSecond,
+      against: 'crypto.verify of the same bytes',
+    },
   ];
 }
 
@@ -141,7 +228,7 @@ async function startSandbox(parameters: object) {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
-  const benchmarks = { size: sizeAndStart, payments, pow: withProofOfWork, listen: listening };
+  const benchmarks = { size: sizeAndStart, payments, pow: withProofOfWork, listen: listening, signing, proofs };
   const figures: Figure[] = [];
   for (const [name, benchmark] of Object.entries(benchmarks)) {
     if (values.only && values.only !== name) continue;

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
-const LIMIT_MINUTES = 6;
+const LIMIT_MINUTES = 10;
 
 /** Runs a scenario of `bench/scenarios/` in a process of its own and returns what it measured. */
 export function runScenario<T>(name: string, parameters: object = {}): Promise<T> {
