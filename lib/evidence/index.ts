@@ -7,19 +7,27 @@ export { PROOF_TYPE } from './evidence';
 export { type Leaf, Log, type LogIdentity, type SignedCheckpoint } from './log';
 export { type LogAnchor, log } from './log-projection';
 export * from './merkle-tree';
-export {
-  PROBLEM_CODES,
-  type Problem,
-  type ProblemCode,
-  type ProblemParameters,
-  WARNING_CODES,
-  type WarningCode,
-} from './problems';
 export { readEvidence } from './read-evidence';
 export { compileSchema } from './schema';
 export { type SignableDocument, signableDocument } from './signable-document';
 export type { ReadSignature, SignatureFacts, Signer } from './signature';
 export { readSigned, type SignedDocument, signDocument, signProofSet } from './signed-document';
 export { parseStrictJson } from './strict-json';
+export { readSuccession, type Succession, successionStatement } from './succession';
 export { type LogProof, readProof, writeProof } from './tlog-proof';
-export type { DocumentsSummary, LogSummary, Verification, VerificationRequest } from './verdict';
+export {
+  type DocumentsSummary,
+  type LogSummary,
+  PROBLEM_CODES,
+  type Problem,
+  type ProblemCode,
+  type ProblemParameters,
+  type RecordLedger,
+  rememberingRecords,
+  type Verification,
+  type VerificationRequest,
+  verify,
+  WARNING_CODES,
+  type WarningCode,
+} from './verification';
+export type { AttachLedgerMessage, VerificationWorker } from './verification-service';

@@ -109,6 +109,17 @@ describe('a machine that got another key', () => {
     assert.deepEqual(codes(problems), ['SUCCESSION_FORK', 'SIGNER_UNTRUSTED']);
   });
 
+  it('is silent from its first handover on, whichever one hears of first', async () => {
+    const [early, between, late] = [first.handOver(second), first.next({ n: 4 }), first.handOver(third)];
+    for (const successions of [
+      [early, late],
+      [late, early],
+    ]) {
+      const { problems } = await check(between, { successions });
+      assert.deepEqual(codes(problems), ['SUCCESSION_FORK', 'SIGNED_AFTER_SUCCESSION']);
+    }
+  });
+
   it('cannot come back to a key it has given up', async () => {
     const successions = [first.handOver(second), second.handOver(third), third.handOver(first)];
     const { problems } = await check(second.leaves[0], { successions });
