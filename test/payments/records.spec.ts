@@ -427,6 +427,8 @@ describe('a record', () => {
       await open({ funds: [20n] });
       await made('c1');
       arrives(5n);
+      await stage.pass(3_000);
+      assert.equal(stage.account.balance().available, '5', 'too little for change');
       await made('c2');
       assert.equal(state('c2'), 'REPORTED');
     });
