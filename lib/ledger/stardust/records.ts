@@ -46,6 +46,7 @@ export class Records {
     private readonly connection: Pick<Connection, 'look'>,
     private readonly history: History,
     private readonly idOf: (payload: Answer) => string,
+    private readonly limits: PageLimits = PAGE,
   ) {}
 
   /** See the port's `recordsOf`. */
@@ -111,7 +112,7 @@ export class Records {
   /** See the port's `readRecords`. */
   async read(filter: RecordFilter, cursor: Cursor): Promise<RecordPage> {
     const records: LedgerRecord[] = [];
-    const turned = await this.history.turn(cursor, PAGE, createdOnly, (form) => {
+    const turned = await this.history.turn(cursor, this.limits, createdOnly, (form) => {
       const fits = fitting(filter, form);
       return (item) => {
         const record = item.output && fits(item.output) ? recordOf(item, form) : null;
@@ -149,8 +150,12 @@ export class Records {
   /** No index knows which outputs have a tag: the last one, if it is not more than a page away. */
   async #lastRead(filter: RecordFilter, { confirmed, pruned }: NodeInfo): Promise<KnownOutput | undefined> {
     const fits = fitting(filter, formOf(await this.connection.look()));
-    let budget = PAGE.changes;
-    for (let height = confirmed.index; height > Math.max(pruned, confirmed.index - PAGE.milestones); height -= 1) {
+    let budget = this.limits.changes;
+    for (
+      let height = confirmed.index;
+      height > Math.max(pruned, confirmed.index - this.limits.milestones);
+      height -= 1
+    ) {
       const { created } = await this.history.changes(height);
       budget -= created.length;
       if (budget < 0) return undefined;
