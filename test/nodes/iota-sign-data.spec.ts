@@ -150,11 +150,13 @@ describe('a sign-data node', () => {
   it('wants no evidence where none was asked for, and still hands over what is owed from before', async () => {
     await start(flow({ anchor: false }));
     const late = nextMessage('evidence');
-    const { order, sign: answer } = await sign({ payload: 1 });
+    const { order, sign: answer } = await sign({ _msgid: 'm0', payload: 1, kept: 'only where evidence is wanted' });
     assert.equal('origin' in order, false);
     answer(0);
+    await settled();
     handOver(0);
-    assert.deepEqual((await late).evidence, EVIDENCE);
+    const { evidence, kept } = await late;
+    assert.deepEqual([evidence, kept], [EVIDENCE, undefined]);
   });
 
   it('asks for the format and the readers it was given', async () => {

@@ -266,6 +266,12 @@ describe('a verify-data node that is a reader', () => {
       [DOCUMENT],
       '{"about":"\\"ciphertext\\"","ciphertext":1}',
       Buffer.from([0xff, 0xfe]),
+      // No text, whatever it looks like from afar.
+      Buffer.concat([
+        Buffer.from(JSON.stringify(sealed('one')).slice(0, -1)),
+        Buffer.from(',"x":"'),
+        Buffer.from([0xff, 0x22, 0x7d]),
+      ]),
     ]) {
       assert.equal((await verify({ payload })).request.payload, payload);
     }
@@ -322,6 +328,28 @@ describe('the status of a verify-data node', () => {
     const back = nextStatus('verify', 'iota-verify-data.status.ready');
     if (up) fake.ledgers[0]?.become(up);
     assert.equal((await back).fill, 'green');
+  });
+
+  it('is not reset by a ledger that says once more that it is there', async () => {
+    // The other node's status is as slow as this one's: when it has changed twice, this one could have, too.
+    const other = { ...VERIFY, id: 'other', wires: [[], []] };
+    await start([...flow({ ledger: 'ledger' }), other]);
+    const valid = nextStatus('verify', 'iota-verify-data.status.valid');
+    (await verify({ payload: DOCUMENT })).answer();
+    await valid;
+    let resets = 0;
+    (helper.getNode('verify') as unknown as NodeJS.EventEmitter).on('call:status', () => {
+      resets += 1;
+    });
+    const ledger = fake.ledgers[0];
+    if (ledger) ledger.become(ledger.state);
+    fake.onVerification = (asked) => asked.answer(fake.verifications.length % 2 === 0 ? VALID : INVALID);
+    for (const text of ['valid', 'invalid']) {
+      const shown = nextStatus('other', `iota-verify-data.status.${text}`);
+      helper.getNode('other').receive({ payload: DOCUMENT });
+      await shown;
+    }
+    assert.equal(resets, 0);
   });
 
   it('goes with the node, which leaves nothing behind', async () => {
