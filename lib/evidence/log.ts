@@ -124,7 +124,7 @@ export class Log {
       throw damaged('the log does not continue its last checkpoint');
     const checkpoint = { size, text: this.#sign(size, root) };
     await this.#journal.write((append) => record(append, 'log.checkpointed', checkpoint));
-    if ((this.#checkpoint?.size ?? -1) < size) this.#checkpoint = checkpoint;
+    this.#checkpoint = checkpoint;
     return checkpoint;
   }
 

@@ -14,17 +14,13 @@ const ROW = 8;
  */
 const LEVEL = 2 ** 50;
 
-/** As far as its rows follow one another. */
 export function readTile(sql: Sql, level: number, index: number): Uint8Array {
   const first = rowOf(level, index * TILE_WIDTH);
-  const rows = sql.all('SELECT row, hashes FROM log_tiles WHERE row >= ? AND row < ? ORDER BY row', [
+  const rows = sql.all('SELECT hashes FROM log_tiles WHERE row >= ? AND row < ? ORDER BY row', [
     first,
     first + TILE_WIDTH,
   ]);
-  const parts: Uint8Array[] = [];
-  for (const { row, hashes } of rows)
-    if (row === first + parts.length * ROW && hashes instanceof Uint8Array) parts.push(hashes);
-  return Buffer.concat(parts);
+  return Buffer.concat(rows.map(({ hashes }) => hashes).filter((hashes) => hashes instanceof Uint8Array));
 }
 
 /** Whether the table ends with this many leaves. */

@@ -27,10 +27,9 @@ export class Tile {
     this.#nodes = nodes;
   }
 
-  static stored(level: number, index: number, hashes: Uint8Array): Tile {
+  static of(level: number, index: number, hashes: Uint8Array): Tile {
     const tile = new Tile(level, index);
     for (let at = 0; at < hashes.length; at += HASH_LENGTH) tile.push(hashes.subarray(at, at + HASH_LENGTH));
-    tile.#storedWidth = tile.#width;
     return tile;
   }
 

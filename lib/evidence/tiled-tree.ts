@@ -35,7 +35,7 @@ export class TiledTree implements Subtrees {
     for (let [level, hashes] = [0, size]; hashes > 0; [level, hashes] = [level + 1, Math.floor(hashes / TILE_WIDTH)]) {
       const index = Math.floor(hashes / TILE_WIDTH);
       const width = hashes % TILE_WIDTH;
-      edge.push(Tile.stored(level, index, width === 0 ? new Uint8Array() : readWhole(read, level, index, width)));
+      edge.push(Tile.of(level, index, width === 0 ? new Uint8Array() : readWhole(read, level, index, width)));
     }
     return new TiledTree(size, edge, read, new Map());
   }
@@ -96,7 +96,7 @@ export class TiledTree implements Subtrees {
       return cached;
     }
     const above = this.#tile(level + 1, Math.floor(index / TILE_WIDTH));
-    const tile = Tile.stored(level, index, readWhole(this.read, level, index, TILE_WIDTH));
+    const tile = Tile.of(level, index, readWhole(this.read, level, index, TILE_WIDTH));
     if (!sameHash(tile.root, above.node(0, index % TILE_WIDTH)))
       throw new TileDamage(`tile ${key} is not the one that was written`);
     return this.#cached(tile);

@@ -96,8 +96,8 @@ describe('the log of a machine', () => {
     const journal = open();
     const machineLog = new Log(journal, own);
     const tree = new ReferenceTree();
-    for (let group = 0; group < 30; group += 1) {
-      const added = leaves(10_000, tree.size);
+    for (let group = 0; group < 20; group += 1) {
+      const added = leaves(5000, tree.size);
       await machineLog.append(added);
       tree.add(bytesOf(added));
     }
@@ -177,6 +177,29 @@ describe('an append to the log', () => {
     commits.shift()?.();
     await second;
     assert.equal(machineLog.size, 2);
+    await journal.close();
+  });
+
+  it('of one leaf writes one row of tiles, and one more where it fills one', async () => {
+    const journal = open();
+    await new Log(journal, own).append(leaves(250));
+    const written: unknown[] = [];
+    const door: Journal = Object.create(journal, {
+      write: {
+        value: (change: Parameters<Journal['write']>[0]) =>
+          journal.write((append, sql) => {
+            const run: typeof sql.run = (text, values) => {
+              if (text.includes('log_tiles')) written.push(values?.[0]);
+              sql.run(text, values);
+            };
+            return change(append, { run, get: (...query) => sql.get(...query), all: (...query) => sql.all(...query) });
+          }),
+      },
+      sql: { get: () => journal.sql },
+    });
+    const machineLog = new Log(door, own);
+    for (let n = 250; n < 258; n += 1) await machineLog.append(leaves(1, n));
+    assert.deepEqual(written, [...Array(6).fill(248), -(2 ** 50), 256, 256]);
     await journal.close();
   });
 
@@ -338,6 +361,8 @@ describe('tiles that are not what was written', () => {
     for (const sql of [
       'UPDATE log_tiles SET hashes = zeroblob(256) WHERE row = 8',
       'DELETE FROM log_tiles WHERE row = 8',
+      'UPDATE log_tiles SET hashes = hashes || zeroblob(32) WHERE row = 248',
+      'UPDATE log_tiles SET hashes = hashes || zeroblob(1) WHERE row = 8',
       'DELETE FROM log_tiles WHERE row < 256 AND row >= 0',
     ]) {
       const journal = open();
