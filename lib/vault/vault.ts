@@ -1,22 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { CodedError, isCodedError } from '../errors';
 import { decryptWith } from '../evidence';
-import { acquireProcessLock, type ProcessLock } from '../journal';
 import { type LedgerSignal, type NetworkInfo, RemoteLedger } from '../ledger';
-import { type MachineKey, type MachineKeystore, openKeystore } from '../machine';
-import {
-  type AcceptedPayment,
-  Account,
-  type AccountSignal,
-  type Balance,
-  type HistoryEntry,
-  type ListenFrom,
-  type PaymentOrder,
-  systemClock,
-} from '../payments';
-import { type Address, addressHash, writeAddress } from '../values';
-import { Anchoring } from './anchoring';
+import type { MachineKey } from '../machine';
+import type { AcceptedPayment, Account, Balance, HistoryEntry, ListenFrom, PaymentOrder } from '../payments';
+import { AnchoredAccount } from './anchored-account';
 import { plain, type ReadingToSign, type SigningResult } from './data-signing';
 import { evidencePage } from './evidence-page';
 import { Identities, type OpenIdentity } from './identities';
@@ -33,22 +21,17 @@ import type {
   Vault,
   VaultSignal,
 } from './vault-contract';
+import { VaultDirectory } from './vault-directory';
 
 const RELEASE_GRACE_MS = 10_000;
 const FAUCET_RETRY_MS = 10_000;
 const FAUCET_TRIES = 10;
-const LOG_SIGNAL_MS = 250;
 
 interface OpenAccount {
-  readonly account: Account;
-  readonly anchoring: Anchoring;
-  readonly identity: OpenIdentity;
+  readonly anchored: AnchoredAccount;
   readonly ledgerId: string;
-  readonly network: NetworkInfo;
-  readonly address: Address;
   /** As they were given, to tell whether a second machine node carries the same. */
   settings: string;
-  stopWatching: () => void;
   users: number;
   releaseTimer: NodeJS.Timeout | undefined;
 }
@@ -56,25 +39,20 @@ interface OpenAccount {
 /** All that holds keys and moves money, composed for one directory; lives in a worker of its own. */
 export class VaultService implements Vault {
   readonly #ledgers = new Map<string, RemoteLedger>();
+  readonly #directory: VaultDirectory;
   readonly #identities: Identities;
   readonly #recordListeners: RecordListeners;
   readonly #accounts = new Map<AccountId, OpenAccount>();
   /** How many opened each log. */
   readonly #logs = new Map<LogId, number>();
-  readonly #logTimers = new Map<AccountId, NodeJS.Timeout>();
-  /** Reports of accounts that are being opened. */
-  readonly #early = new Map<AccountId, AccountSignal[]>();
-  /** Shared by everyone who asks meanwhile: the lock is ours once, and a second try would meet the first. */
-  #lock: Promise<ProcessLock> | undefined;
-  #keystore: MachineKeystore | undefined;
   /** Opening and closing accounts happens one after the other: two nodes may name the same key. */
   #turn: Promise<unknown> = Promise.resolve();
-  #closed = false;
 
   constructor(
-    private readonly directory: string,
+    directory: string,
     private readonly tell: (signal: VaultSignal) => void,
   ) {
+    this.#directory = new VaultDirectory(directory);
     this.#identities = new Identities(directory);
     this.#recordListeners = new RecordListeners(directory);
   }
@@ -100,19 +78,19 @@ export class VaultService implements Vault {
   }
 
   async listKeys() {
-    return (await this.#openKeystore()).list();
+    return (await this.#directory.keystore()).list();
   }
 
   async createKey(key: string, passphrase: string | undefined) {
-    return (await this.#openKeystore()).create(key, passphrase);
+    return (await this.#directory.keystore()).create(key, passphrase);
   }
 
   async importKey(key: string, words: string, passphrase: string | undefined) {
-    return (await this.#openKeystore()).import(key, words, passphrase);
+    return (await this.#directory.keystore()).import(key, words, passphrase);
   }
 
   async confirmBackup(key: string, words: string, passphrase: string | undefined) {
-    return (await this.#openKeystore()).confirmBackup(key, words, passphrase);
+    return (await this.#directory.keystore()).confirmBackup(key, words, passphrase);
   }
 
   async openAccount(opening: AccountOpening): Promise<OpenedAccount> {
@@ -141,7 +119,7 @@ export class VaultService implements Vault {
     });
     try {
       const opened = this.#opened(accountId);
-      await opened.account.firstLook();
+      await opened.anchored.account.firstLook();
       void this.#fundIfNew(opened, FAUCET_TRIES);
       return describe(accountId, opened);
     } catch (error) {
@@ -186,12 +164,12 @@ export class VaultService implements Vault {
   }
 
   async stopListening(accountId: AccountId, listenerId: string): Promise<void> {
-    this.#accounts.get(accountId)?.account.stopListening(listenerId);
+    this.#accounts.get(accountId)?.anchored.account.stopListening(listenerId);
   }
 
   async openLog({ key, accountIndex, passphrase }: LogOpening): Promise<LogId> {
     return this.#inTurn(async () => {
-      const keystore = await this.#openKeystore();
+      const keystore = await this.#directory.keystore();
       const { key: opened } = this.#identities.use(await keystore.open(key, passphrase, accountIndex));
       this.#logs.set(opened.did, (this.#logs.get(opened.did) ?? 0) + 1);
       return opened.did;
@@ -212,13 +190,13 @@ export class VaultService implements Vault {
   }
 
   async evidence(accountId: AccountId, nodeId: string, after: number): Promise<EvidencePage | undefined> {
-    const { identity, network } = this.#opened(accountId);
+    const { identity, network } = this.#opened(accountId).anchored;
     return evidencePage(identity.log, network, { nodeId, after });
   }
 
   async evidenceTaken(logId: LogId, sequences: readonly number[]): Promise<void> {
     await this.#identity(logId).log.settled(sequences);
-    for (const [accountId, { identity }] of this.#accounts) if (identity.key.did === logId) this.#tellLog(accountId);
+    for (const { anchored } of this.#accounts.values()) if (anchored.identity.key.did === logId) anchored.tellLog();
   }
 
   async nodesAwaited(logId: LogId): Promise<string[]> {
@@ -227,7 +205,7 @@ export class VaultService implements Vault {
 
   async logFacts(logId: LogId, accountId: AccountId | undefined): Promise<LogFacts> {
     const { log } = this.#identity(logId);
-    const account = accountId === undefined ? undefined : this.#accounts.get(accountId);
+    const account = accountId === undefined ? undefined : this.#accounts.get(accountId)?.anchored;
     const { count, bytes } = log.backlog();
     const problem = account?.anchoring.problem;
     return {
@@ -244,7 +222,7 @@ export class VaultService implements Vault {
   }
 
   async succeed(logId: LogId, successor: LogOpening): Promise<string> {
-    const keystore = await this.#openKeystore();
+    const keystore = await this.#directory.keystore();
     const next = await keystore.open(successor.key, successor.passphrase, successor.accountIndex);
     try {
       return await succeed(this.#identity(logId), next);
@@ -254,17 +232,17 @@ export class VaultService implements Vault {
   }
 
   async listenerPosition(network: string, listenerId: string): Promise<ListenerPosition | undefined> {
-    await this.#locked();
+    await this.#directory.locked();
     return this.#recordListeners.position(network, listenerId);
   }
 
   async moveListener(network: string, listenerId: string, position: ListenerPosition): Promise<void> {
-    await this.#locked();
+    await this.#directory.locked();
     await this.#recordListeners.move(network, listenerId, position);
   }
 
   async shutdown(): Promise<void> {
-    this.#closed = true;
+    this.#directory.refuse();
     await this.#inTurn(async () => {
       for (const [accountId, open] of this.#accounts) await this.#close(accountId, open);
       for (const [logId, users] of this.#logs) {
@@ -274,29 +252,13 @@ export class VaultService implements Vault {
       for (const ledger of this.#ledgers.values()) ledger.close();
       this.#ledgers.clear();
       await this.#recordListeners.close();
-      await (await this.#lock?.catch(() => undefined))?.release();
+      await this.#directory.release();
     });
-  }
-
-  async #openKeystore(): Promise<MachineKeystore> {
-    await this.#locked();
-    this.#keystore ??= openKeystore({ directory: this.directory });
-    return this.#keystore;
-  }
-
-  /** Whoever reads or writes in the directory has its lock. */
-  async #locked(): Promise<void> {
-    if (this.#closed) throw new CodedError('CONFIG_INVALID', 'shutting-down', 'Node-RED is stopping');
-    this.#lock ??= acquireProcessLock(this.directory).catch((error: unknown) => {
-      this.#lock = undefined; // its holder may end
-      throw error;
-    });
-    await this.#lock;
   }
 
   /** A machine without a key makes one, so that an imported example runs at once; never where money is real. */
   async #keyFor({ key, passphrase, accountIndex }: AccountOpening): Promise<MachineKey> {
-    const keystore = await this.#openKeystore();
+    const keystore = await this.#directory.keystore();
     try {
       return await keystore.open(key, passphrase, accountIndex);
     } catch (error) {
@@ -319,8 +281,7 @@ export class VaultService implements Vault {
     }
     // Nobody else uses it: this is a redeploy, perhaps with a changed policy.
     if (open.settings !== settings) {
-      open.account.configure({ policy: opening.policy, contacts: opening.contacts });
-      open.anchoring.configure(opening.anchoring);
+      open.anchored.configure(opening);
       open.settings = settings;
     }
     open.users += 1;
@@ -333,69 +294,16 @@ export class VaultService implements Vault {
     settings: string,
     key: MachineKey,
     network: NetworkInfo,
-  ): Promise<OpenAccount> {
+  ): Promise<void> {
     const identity = this.#identities.use(key);
-    const emit = (signal: AccountSignal) => this.#hearAccount(accountId, signal);
+    const { ledger } = this.#ledgers.get(opening.ledgerId) as RemoteLedger;
     try {
-      const { publicKey, did } = identity.key;
-      const address = writeAddress(addressHash(publicKey), network.addressForm);
-      const { ledger } = this.#ledgers.get(opening.ledgerId) as RemoteLedger;
-      const account = await Account.open(
-        {
-          identity: { did, address, publicKey },
-          network,
-          journal: identity.journal,
-          ledger,
-          sign: (bytes) => identity.key.sign(bytes),
-          clock: systemClock,
-          random: (length) => new Uint8Array(randomBytes(length)),
-          emit,
-        },
-        { policy: opening.policy, contacts: opening.contacts },
+      const anchored = await AnchoredAccount.open({ identity, network, ledger }, opening, (told) =>
+        this.tell({ accountId, ...told }),
       );
-      const anchoring = new Anchoring(
-        {
-          identity: { did, address },
-          networkId: network.networkId,
-          log: identity.log,
-          account,
-          ledger,
-          clock: systemClock,
-          changed: () => this.#tellLog(accountId),
-          damaged: (problem) => {
-            identity.signing.stop(problem);
-            this.tell({
-              accountId,
-              event: { event: 'log-stopped', code: 'JOURNAL_DAMAGED', message: problem.message },
-            });
-          },
-        },
-        opening.anchoring,
-      );
-      const appended = () => {
-        anchoring.kick();
-        this.#tellLog(accountId);
-      };
-      identity.watchers.add(appended);
-      const open: OpenAccount = {
-        account,
-        anchoring,
-        identity,
-        ledgerId: opening.ledgerId,
-        network,
-        address,
-        settings,
-        stopWatching: () => identity.watchers.delete(appended),
-        users: 1,
-        releaseTimer: undefined,
-      };
-      this.#accounts.set(accountId, open);
-      anchoring.kick();
-      for (const signal of this.#early.get(accountId) ?? []) this.#hearAccount(accountId, signal);
-      this.#early.delete(accountId);
-      return open;
+      const { ledgerId } = opening;
+      this.#accounts.set(accountId, { anchored, ledgerId, settings, users: 1, releaseTimer: undefined });
     } catch (error) {
-      this.#early.delete(accountId);
       await this.#identities.release(identity);
       throw error;
     }
@@ -406,7 +314,7 @@ export class VaultService implements Vault {
     open.releaseTimer = setTimeout(() => {
       this.#inTurn(async () => {
         if (open.users > 0 || this.#accounts.get(accountId) !== open) return;
-        if (!open.account.unsettled) await this.#close(accountId, open);
+        if (!open.anchored.account.unsettled) await this.#close(accountId, open);
         else this.#closeWhenSettled(accountId, open);
       }).catch(() => {}); // a journal that failed on closing is told by whoever opens it next
     }, RELEASE_GRACE_MS);
@@ -416,66 +324,36 @@ export class VaultService implements Vault {
   async #close(accountId: AccountId, open: OpenAccount): Promise<void> {
     clearTimeout(open.releaseTimer);
     this.#accounts.delete(accountId);
-    open.stopWatching();
-    open.anchoring.close();
-    await open.account.close();
-    await this.#identities.release(open.identity);
+    await open.anchored.close();
+    await this.#identities.release(open.anchored.identity);
   }
 
   #hearLedger(ledgerId: string, signal: LedgerSignal): void {
     for (const open of this.#accounts.values()) {
       if (open.ledgerId !== ledgerId) continue;
-      if (signal.kind === 'wake') open.account.wake(signal.height);
-      else if (signal.kind === 'up') {
-        open.account.ledgerUp();
-        open.anchoring.kick();
-      } else open.account.ledgerDown(new CodedError(signal.code, 'default', signal.message));
+      const { anchored } = open;
+      if (signal.kind === 'wake') anchored.account.wake(signal.height);
+      else if (signal.kind === 'up') anchored.ledgerUp();
+      else anchored.account.ledgerDown(new CodedError(signal.code, 'default', signal.message));
     }
   }
 
   /** A machine that never had anything asks the faucet, so that an example runs with nothing to fill in. */
   async #fundIfNew(open: OpenAccount, tries: number): Promise<void> {
-    if (!open.network.faucet || open.users === 0 || tries === 0) return;
+    const { network, account } = open.anchored;
+    if (!network.faucet || open.users === 0 || tries === 0) return;
     try {
-      if (open.account.balance().total !== '0' || open.account.history({ limit: 1 }).length > 0) return;
+      if (account.balance().total !== '0' || account.history({ limit: 1 }).length > 0) return;
       await this.#askFaucet(open);
     } catch {
       setTimeout(() => void this.#fundIfNew(open, tries - 1), FAUCET_RETRY_MS).unref();
     }
   }
 
-  async #askFaucet({ ledgerId, address }: OpenAccount): Promise<void> {
+  async #askFaucet({ ledgerId, anchored }: OpenAccount): Promise<void> {
     const ledger = this.#ledgers.get(ledgerId)?.ledger;
     if (!ledger) throw new CodedError('LEDGER_UNREACHABLE', 'default', 'the ledger is not connected');
-    await ledger.requestFunds(address);
-  }
-
-  /** Checkpoints are the business of the anchoring; everything else is for the flows. */
-  #hearAccount(accountId: AccountId, signal: AccountSignal): void {
-    const anchoring = this.#accounts.get(accountId)?.anchoring;
-    if ('record' in signal) {
-      // Taken up again while the account was being opened: there is nobody yet to tell.
-      if (!anchoring) this.#early.set(accountId, [...(this.#early.get(accountId) ?? []), signal]);
-      // What goes wrong here comes again after a restart.
-      else anchoring.recorded(signal.record).catch(() => {});
-      return;
-    }
-    if ('event' in signal && signal.event.event === 'record-waiting') {
-      anchoring?.waits(new CodedError('FUNDS_INSUFFICIENT', 'record', signal.event.message));
-    }
-    if ('event' in signal && signal.event.event === 'record-failed')
-      anchoring?.waits(new CodedError('EVIDENCE_INVALID', 'anchoring', signal.event.message));
-    this.tell({ accountId, ...signal });
-  }
-
-  /** At most every quarter of a second: documents come by the thousand. */
-  #tellLog(accountId: AccountId): void {
-    if (this.#logTimers.has(accountId)) return;
-    const tell = () => {
-      this.#logTimers.delete(accountId);
-      this.tell({ accountId, log: 'changed' });
-    };
-    this.#logTimers.set(accountId, setTimeout(tell, LOG_SIGNAL_MS).unref());
+    await ledger.requestFunds(anchored.address);
   }
 
   #identity(logId: LogId): OpenIdentity {
@@ -485,7 +363,7 @@ export class VaultService implements Vault {
   }
 
   #account(accountId: AccountId): Account {
-    return this.#opened(accountId).account;
+    return this.#opened(accountId).anchored.account;
   }
 
   #opened(accountId: AccountId): OpenAccount {
@@ -501,6 +379,6 @@ export class VaultService implements Vault {
   }
 }
 
-function describe(accountId: AccountId, { identity, address }: OpenAccount): OpenedAccount {
+function describe(accountId: AccountId, { anchored: { identity, address } }: OpenAccount): OpenedAccount {
   return { accountId, did: identity.key.did, address, protected: identity.key.protected };
 }
