@@ -1,10 +1,10 @@
-import { CodedError, isCodedError } from '../errors';
-import type { PaymentPart } from '../ledger';
-import type { PaymentRow } from './book-reader';
+import { CodedError } from '../errors';
 import type { BudgetMoment } from './budget-clock';
 import { Chase, forgetBytes, reportConfirmed } from './chase';
 import { type AccountPorts, Engine } from './engine';
 import { record } from './events';
+import { assertDeposits, fundsMissing } from './funds-check';
+import { knownPayment } from './known-payment';
 import { Listeners } from './listeners';
 import type { AcceptedPayment, Balance, HistoryEntry, ListenFrom, PaymentOrder, RecordOrder } from './order';
 import { type CheckedOrder, checkOrder } from './order-check';
@@ -16,7 +16,7 @@ import { Pump } from './pump';
 import { Reader } from './reader';
 import { assertRecordOrder, forgetRecordBytes, sha256 } from './records';
 import { RULES, type Rules } from './rules';
-import { balanceOf, historyOf, receiptOf } from './statements';
+import { balanceOf, historyOf } from './statements';
 
 /** Properties of the machine node, as the flow has them. */
 export interface AccountSettings {
@@ -28,8 +28,6 @@ export interface AccountSettings {
 const PROBE_MS = 1_000;
 /** So long an order waits for the account's first look at the ledger. */
 const FIRST_LOOK_MS = 60_000;
-const RESTART_PAUSE_MS = 500;
-const RESTART_TRIES = 20;
 
 /**
  * One identity's account on one network: accepts orders, signs and follows them until they are settled and reported, and
@@ -104,7 +102,7 @@ export class Account {
     const { network, identity } = engine.ports;
     const checked = checkOrder(order, { self: identity.address, contacts: engine.contacts, network });
     const paymentId = checked.paymentId ?? newPaymentId(engine.now(), engine.ports.random);
-    const before = this.#known(paymentId, checked);
+    const before = knownPayment(paymentId, checked, engine);
     if (before) {
       // What is known may not be on disk yet. A damaged journal knows only what is.
       if (engine.ports.journal.damage === undefined) await engine.write(() => undefined);
@@ -113,17 +111,17 @@ export class Account {
     await this.firstLook();
     engine.assertNotFrozen();
     this.#judge(checked);
-    await this.#assertDeposits(checked);
+    await assertDeposits(checked, engine);
     // Money that has just arrived may not have been read yet.
-    if (this.#fundsMissing(checked)) await this.#readForward();
+    if (fundsMissing(checked, engine)) await this.#readForward();
     const accepted = await engine.write((append): AcceptedPayment => {
-      this.#assertOpen();
+      engine.assertOpen();
       // All of it once more, where nothing can come in between.
-      const known = this.#known(paymentId, checked);
+      const known = knownPayment(paymentId, checked, engine);
       if (known) return known;
       engine.assertNotFrozen();
       const moment = this.#judge(checked);
-      const missing = this.#fundsMissing(checked);
+      const missing = fundsMissing(checked, engine);
       if (missing) throw missing;
       const { networkId } = engine;
       record(append, 'payment.intended', {
@@ -174,7 +172,7 @@ export class Account {
     const tag = Buffer.from(order.tag).toString('hex');
     const hash = sha256(order.bytes);
     await engine.write((append, sql) => {
-      this.#assertOpen();
+      engine.assertOpen();
       const before = book.payment(paymentId)?.state;
       if (before !== undefined && before !== 'FAILED') {
         const part = book.recordPart(paymentId);
@@ -209,9 +207,9 @@ export class Account {
    */
   async firstLook(): Promise<void> {
     const engine = this.#engine;
-    this.#assertOpen();
+    engine.assertOpen();
     await this.#within(FIRST_LOOK_MS, this.#firstLook.taken);
-    this.#assertOpen();
+    engine.assertOpen();
     if (engine.book.account()) return;
     throw (
       engine.down?.error ?? new CodedError('LEDGER_UNREACHABLE', 'default', 'the account has not seen the ledger yet')
@@ -309,32 +307,6 @@ export class Account {
     this.#patrol.loop.kick();
   }
 
-  /** Replay, join or mismatch; undefined for a payment that may be intended. */
-  #known(paymentId: string, order: CheckedOrder): AcceptedPayment | undefined {
-    const engine = this.#engine;
-    const payment = engine.book.payment(paymentId);
-    if (!payment) return undefined;
-    if (!this.#isSame(payment, order)) {
-      throw new CodedError('PAYMENT_MISMATCH', 'default', `the payment ${paymentId} was another one`, { paymentId });
-    }
-    if (payment.state === 'REJECTED' || payment.state === 'FAILED') return undefined;
-    const receipt = receiptOf(payment, engine);
-    return receipt ? { paymentId, receipt } : { paymentId };
-  }
-
-  #isSame(payment: PaymentRow, order: CheckedOrder): boolean {
-    const parts = this.#engine.book.parts(payment.paymentId);
-    return (
-      payment.payee === order.to &&
-      payment.amount === order.amount &&
-      payment.reference === order.reference &&
-      parts.length === order.parts.length &&
-      order.parts.every(
-        ({ address, amount }, index) => parts[index]?.address === address && parts[index].amount === amount,
-      )
-    );
-  }
-
   /** @returns the moment it was judged at */
   #judge({ payees, amount }: CheckedOrder): BudgetMoment {
     const engine = this.#engine;
@@ -346,59 +318,6 @@ export class Account {
       engine.ports.network.decimals,
     );
     return moment;
-  }
-
-  async #assertDeposits({ parts, reference }: CheckedOrder): Promise<void> {
-    const wanted = parts.map(({ address, amount }) => ({ to: address, amount, reference }));
-    const minimums = await this.#minimumAmounts(wanted);
-    for (const [index, { to, amount }] of wanted.entries()) {
-      const minimum = minimums[index] ?? 1n;
-      if (amount >= minimum) continue;
-      throw new CodedError('DEPOSIT_TOO_SMALL', 'default', `${to} must get at least ${minimum} on this ledger`, {
-        payee: to,
-        amount: amount.toString(),
-        minimum: minimum.toString(),
-      });
-    }
-  }
-
-  /** A ledger whose thread or node restarts is back in moments: no reason to refuse an order. */
-  async #minimumAmounts(wanted: readonly PaymentPart[]): Promise<bigint[]> {
-    const { clock } = this.#engine.ports;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.#engine.compute((ledger) => ledger.minimumAmounts(wanted));
-      } catch (error) {
-        if (!isCodedError(error, 'LEDGER_UNREACHABLE') || tries === RESTART_TRIES) throw error;
-        await new Promise<void>((resume) => clock.after(RESTART_PAUSE_MS, resume));
-        this.#assertOpen();
-      }
-    }
-  }
-
-  /** What speaks against this amount in the account, beside everything accepted before. */
-  #fundsMissing({ amount }: CheckedOrder): CodedError | undefined {
-    const { book, ports } = this.#engine;
-    const available = book.unspentSum(true).amount - book.reserved();
-    const left = available - amount;
-    if (left === 0n || (left > 0n && left >= ports.network.minimumChange)) return undefined;
-    const parameters = { available: (available > 0n ? available : 0n).toString(), amount: amount.toString() };
-    return left < 0n
-      ? new CodedError(
-          'FUNDS_INSUFFICIENT',
-          'default',
-          `${parameters.available} available, ${parameters.amount} needed`,
-          parameters,
-        )
-      : new CodedError(
-          'FUNDS_INSUFFICIENT',
-          'change',
-          'what would be left is less than the ledger keeps as an output',
-          {
-            ...parameters,
-            minimumChange: ports.network.minimumChange.toString(),
-          },
-        );
   }
 
   async #fail(paymentId: string, failure: CodedError): Promise<void> {
@@ -424,10 +343,6 @@ export class Account {
     if (kind === 'record')
       engine.emit({ event: { event: 'record-failed', code, detail, recordId: recordIdOf(paymentId), message } });
     else engine.emit({ report: { kind: 'failed', paymentId, code, detail, message, parameters, origin } });
-  }
-
-  #assertOpen(): void {
-    if (this.#engine.closed) throw new CodedError('PAYMENT_FAILED', 'closed', 'the account is closed');
   }
 
   async #readForward(): Promise<void> {

@@ -142,6 +142,10 @@ export class Engine {
     this.emit({ event: { event: 'frozen', code: 'JOURNAL_DAMAGED', reason, outputId, by } });
   }
 
+  assertOpen(): void {
+    if (this.closed) throw new CodedError('PAYMENT_FAILED', 'closed', 'the account is closed');
+  }
+
   assertNotFrozen(): void {
     if (this.frozen === undefined) return;
     throw new CodedError(
