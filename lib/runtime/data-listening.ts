@@ -16,8 +16,10 @@ export interface RecordSource {
 /** Where positions are kept. */
 export type PositionKeeper = Pick<Vault, 'listenerPosition' | 'moveListener'>;
 
-/** Milliseconds; tests have less patience. */
+/** Milliseconds, and how much at once; tests have less patience. */
 export interface Pace {
+  /** So many records are handed over before that they were is on disk: what may come twice after a crash. */
+  readonly window: number;
   readonly poll: number;
   /** How often the cursor is saved while nothing is recorded, so that a restart need not read it all again. */
   readonly idleSave: number;
@@ -27,9 +29,14 @@ export interface Pace {
   readonly broken: number;
 }
 
-const PACE: Pace = { poll: 10_000, idleSave: 300_000, firstRetry: 1_000, longestRetry: 15_000, broken: 60_000 };
-/** So many records are handed over before that they were is on disk: what may come twice after a crash. */
-const WINDOW = 32;
+const PACE: Pace = {
+  window: 32,
+  poll: 10_000,
+  idleSave: 300_000,
+  firstRetry: 1_000,
+  longestRetry: 15_000,
+  broken: 60_000,
+};
 /** A ledger that is up and fails so often in a row does not get better unnoticed. */
 const PATIENCE = 5;
 const BEGINNINGS: readonly string[] = ['now', 'last', 'beginning'];
@@ -44,8 +51,9 @@ const BEGINNINGS: readonly string[] = ['now', 'last', 'beginning'];
 export class DataListening {
   readonly #filter: RecordFilter;
   readonly #stops: (() => void)[];
+  /** What the flow has; offered is what it is being handed in this moment. */
   #position: ListenerPosition | undefined;
-  /** What is on disk. */
+  /** What is on disk, where that is known. */
   #saved: ListenerPosition | undefined;
   #savedAt = 0;
   #networkId: string | undefined;
@@ -81,8 +89,8 @@ export class DataListening {
     this.#stopped = true;
     for (const stop of this.#stops) stop();
     this.#wakeUp(true);
-    // Where nothing was recorded need not be read again.
-    if (this.#position && this.#position.offered === 0) this.#save(this.#position).catch(() => {});
+    // What the flow has does not come again, and what was read for nothing is not read again.
+    if (this.#position) this.#save(this.#position).catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -159,15 +167,17 @@ export class DataListening {
   async #hand({ records, cursor }: RecordPage, { handed, ...rest }: ListenerPosition): Promise<void> {
     let at = handed;
     while (at < records.length) {
-      const slice = records.slice(at, at + WINDOW);
+      const slice = records.slice(at, at + this.pace.window);
       await this.#save({ ...rest, handed: at, offered: slice.length });
       if (this.#stopped) return;
       this.#tell(undefined);
       for (const record of slice) {
+        this.#position = { ...rest, handed: at, offered: 1 };
         this.listener.event(dataEvent(record, String(this.#networkId)), this.#suspect > 0);
         at += 1;
         this.#suspect = Math.max(0, this.#suspect - 1);
-        this.#position = { ...rest, handed: at, offered: slice.length };
+        this.#position = { ...rest, handed: at, offered: 0 };
+        if (this.#stopped) return;
       }
     }
     // Pages are cut by whoever answers: this one may hold fewer than were handed over of the one before.
@@ -178,6 +188,8 @@ export class DataListening {
 
   async #save(position: ListenerPosition): Promise<void> {
     if (this.#networkId === undefined || isSame(position, this.#saved)) return;
+    // Until it is there, or if it failed, nobody knows.
+    this.#saved = undefined;
     await this.keeper.moveListener(this.#networkId, this.order.listenerId, position);
     this.#saved = position;
     this.#savedAt = Date.now();

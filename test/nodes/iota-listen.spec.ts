@@ -5,6 +5,7 @@ import { dataEvent, type FakeLedger, type FakeMachine, receivedPayment, UNREACHA
 import {
   deploy,
   fake,
+  helper,
   LEDGER,
   MACHINE,
   messagesOf,
@@ -235,8 +236,15 @@ describe('a listen node for data', () => {
     assert.equal(opened.listening.size, 1);
     assert.notEqual(listening(), before);
     assert.equal(opened.listeners.size, watchers);
+    const usersOf = (id: string) => Object.keys((helper.getNode(id) as unknown as { users: object }).users);
+    assert.deepEqual(usersOf('ledger').sort(), ['listen', 'machine']);
+    await deploy(flow({ ...DATA, ledger: '', machine: 'machine' }), 'nodes');
+    await settled();
+    assert.deepEqual([usersOf('ledger'), usersOf('machine')], [['machine'], ['listen']]);
+    assert.equal(opened.listening.size, 1);
     await deploy(flow({ ...DATA, d: true }), 'nodes');
     await settled();
+    assert.deepEqual([usersOf('ledger'), usersOf('machine')], [['machine'], []]);
     assert.equal(opened.listening.size, 0);
     assert.equal(opened.listeners.size, watchers - 1);
   });

@@ -7,7 +7,8 @@ import type { DataEvent, DataListenOrder, LedgerState } from '../../lib/runtime/
 import type { ListenerPosition } from '../../lib/vault';
 import { ADDRESS, NETWORK } from '../nodes/fake-runtime';
 
-const HASTY: Pace = { poll: 5, idleSave: 0, firstRetry: 1, longestRetry: 2, broken: 1 };
+const HASTY: Pace = { window: 32, poll: 5, idleSave: 1e9, firstRetry: 1, longestRetry: 2, broken: 1 };
+const NEVER = 1e9;
 const UP: LedgerState = { phase: 'up', network: NETWORK, url: '' };
 const DOWN: LedgerState = { phase: 'down', error: new CodedError('LEDGER_UNREACHABLE', 'default', 'away') };
 
@@ -134,6 +135,7 @@ interface Heard {
 class Flow {
   readonly heard: Heard[] = [];
   readonly troubles: (CodedError | undefined)[] = [];
+  onEvent: () => void = () => {};
   #listening: DataListening | undefined;
   #process: ReturnType<Disk['process']>;
   readonly #waiting = new Set<() => void>();
@@ -155,6 +157,7 @@ class Flow {
       {
         event: (event, redelivered) => {
           this.heard.push({ event, redelivered });
+          this.onEvent();
           this.#changed();
         },
         trouble: (error) => {
@@ -341,6 +344,77 @@ describe('listening to the records of a ledger', () => {
     assert.equal(flow.heard.length, 200 + again.length);
   });
 
+  it('hands nothing over once it was stopped, wherever it was, and nothing of that is marked later', async () => {
+    for (const text of ['1', '2', '3']) ledger.record(text);
+    const { readRecords } = ledger.ledger;
+    // Stopped while the disk is told that something will be handed over.
+    ledger.ledger.readRecords = async (...question) => {
+      const page = await readRecords(...question);
+      setImmediate(() => setImmediate(() => flow.stop()));
+      return page;
+    };
+    flow.start();
+    await eventually(() => ledger.held === 0);
+    for (let turn = 0; turn < 20; turn += 1) await soon();
+    assert.deepEqual(flow.texts, []);
+    ledger.ledger.readRecords = readRecords;
+    flow.start();
+    await flow.until(() => flow.heard.length === 3);
+    assert.deepEqual(flow.texts, ['1', '2', '3']);
+  });
+
+  it('hands nothing more over when the flow stops it in the middle', async () => {
+    for (const text of ['1', '2', '3']) ledger.record(text);
+    flow.onEvent = () => flow.stop();
+    flow.start(undefined, { ...HASTY, window: 3 });
+    await flow.until(() => flow.heard.length === 1);
+    for (let turn = 0; turn < 20; turn += 1) await soon();
+    assert.deepEqual(flow.texts, ['1']);
+    flow.onEvent = () => {};
+    flow.start();
+    await flow.until(() => flow.heard.length === 4);
+    // Whether the flow has the first one is not known.
+    assert.deepEqual(flow.texts, ['1', '1 again', '2', '3']);
+  });
+
+  it('counts what was handed over of a page only among records with the same tag', async () => {
+    ledger.pageSize = () => 100;
+    for (const [text, tag] of [
+      ['1', 'a'],
+      ['x', 'b'],
+      ['y', 'b'],
+      ['2', 'a'],
+      ['3', 'a'],
+    ] as const)
+      ledger.record(text, tag);
+    flow.onEvent = () => {
+      if (flow.heard.length === 2) flow.crash();
+    };
+    flow.start(undefined, { ...HASTY, window: 1 });
+    await flow.until(() => flow.heard.length === 2);
+    assert.deepEqual(disk.only, { tag: '0x61', cursor: '0', handed: 1, offered: 1 });
+    flow.onEvent = () => {};
+    flow.start({ tag: 'b' });
+    await flow.until(() => flow.heard.length === 4);
+    assert.deepEqual(flow.texts, ['1', '2', 'x', 'y']);
+  });
+
+  it('does not repeat what was handed over when a page is cut before that', async () => {
+    ledger.pageSize = () => 100;
+    for (const text of ['1', '2', '3', '4', '5']) ledger.record(text);
+    flow.onEvent = () => {
+      if (flow.heard.length === 4) flow.crash();
+    };
+    flow.start(undefined, { ...HASTY, window: 1 });
+    await flow.until(() => flow.heard.length === 4);
+    assert.equal(disk.only?.handed, 3);
+    flow.onEvent = () => {};
+    ledger.pageSize = () => 1;
+    flow.start();
+    await flow.until(() => flow.heard.length === 6);
+    assert.deepEqual(flow.texts, ['1', '2', '3', '4', '4 again', '5']);
+  });
+
   it('keeps its place when its tag changes, without losing what has the new one', async () => {
     ledger.pageSize = () => 100;
     for (const [text, tag] of [
@@ -360,8 +434,7 @@ describe('listening to the records of a ledger', () => {
   });
 
   it('saves where it is when nothing is recorded now and then, and when it stops', async () => {
-    const pace = { ...HASTY, idleSave: 1e9 };
-    flow.start({ from: 'now', tag: 'nothing' }, pace);
+    flow.start({ from: 'now', tag: 'nothing' });
     await eventually(() => disk.only !== undefined);
     for (let i = 0; i < 10; i += 1) ledger.record(`${i}`, 'other');
     const asked = ledger.asked;
@@ -370,14 +443,14 @@ describe('listening to the records of a ledger', () => {
     flow.stop();
     await eventually(() => disk.only?.cursor === '10');
     assert.equal(disk.writes, 2);
-    flow.start({ tag: 'nothing' });
+    flow.start({ tag: 'nothing' }, { ...HASTY, idleSave: 0 });
     ledger.record('11', 'other');
     await eventually(() => disk.only?.cursor === '11');
   });
 
   it('waits while the ledger is away, without a word, and goes on by itself', async () => {
     ledger.become(DOWN);
-    flow.start(undefined, { ...HASTY, poll: 1e9 });
+    flow.start(undefined, { ...HASTY, poll: NEVER });
     ledger.record('1');
     for (let turn = 0; turn < 20; turn += 1) await soon();
     assert.equal(ledger.asked, 0);
@@ -386,6 +459,41 @@ describe('listening to the records of a ledger', () => {
     ledger.failures.push(DOWN.error, DOWN.error);
     ledger.record('2');
     await flow.until(() => flow.heard.length === 2);
+    assert.deepEqual(flow.troubles, []);
+  });
+
+  it('is not woken by every milestone while it waits after a failure, but by a ledger that comes back', async () => {
+    flow.start(undefined, { ...HASTY, poll: NEVER, firstRetry: NEVER, longestRetry: NEVER });
+    await eventually(() => disk.only !== undefined && ledger.asked > 0);
+    ledger.failures.push(DOWN.error);
+    ledger.record('1');
+    await eventually(() => ledger.failures.length === 0);
+    for (let turn = 0; turn < 20; turn += 1) await soon();
+    const { asked } = ledger;
+    ledger.record('2');
+    for (let turn = 0; turn < 20; turn += 1) await soon();
+    assert.equal(ledger.asked, asked);
+    ledger.become(DOWN);
+    ledger.become(UP);
+    await flow.until(() => flow.heard.length === 2);
+    // All is well again, so it hears of the next one at once.
+    ledger.record('3');
+    await flow.until(() => flow.heard.length === 3);
+  });
+
+  it('does not repeat what a ledger says itself that goes down whenever it is asked', async () => {
+    ledger.record('1');
+    const { readRecords } = ledger.ledger;
+    let left = 8;
+    ledger.ledger.readRecords = async (...question) => {
+      if (left === 0) return readRecords(...question);
+      left -= 1;
+      ledger.become(DOWN);
+      setImmediate(() => setImmediate(() => ledger.become(UP)));
+      throw DOWN.error;
+    };
+    flow.start();
+    await flow.until(() => flow.heard.length === 1);
     assert.deepEqual(flow.troubles, []);
   });
 
@@ -450,12 +558,30 @@ describe('listening to the records of a ledger', () => {
     await flow.until(() => flow.heard.length === 2);
     assert.deepEqual(flow.texts, ['2', '3']);
     assert.deepEqual(flow.troubles, []);
+    // Who wanted nothing of the past has not lost it.
+    const other = new Flow(ledger, new Disk(), { from: 'now' }).start();
+    await eventually(() => other.disk.only !== undefined);
+    other.stop();
     // Once it has begun nothing is given up.
     await eventually(() => disk.only?.cursor === '3');
     for (const text of ['4', '5'])
       ledger.records.push({ ...(ledger.records[0] as LedgerRecord), bytes: Buffer.from(text) });
     ledger.pruned = 5;
     await flow.until(() => flow.troubles.length === 1);
+  });
+
+  it('that began now gives nothing up either, although it has read nothing yet', async () => {
+    const { recordsCursor } = ledger.ledger;
+    ledger.record('1');
+    ledger.ledger.recordsCursor = async (...question) => {
+      const cursor = await recordsCursor(...question);
+      ledger.record('2');
+      ledger.pruned = 2;
+      return cursor;
+    };
+    flow.start({ from: 'now' });
+    await flow.until(() => flow.troubles.length === 1);
+    assert.deepEqual([flow.troubles[0]?.code, flow.texts], ['HISTORY_PRUNED', []]);
   });
 
   it('says that its place cannot be kept, and hands nothing over meanwhile', async () => {
@@ -498,12 +624,14 @@ describe('listening to the records of a ledger', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyDeed, { maxLength: 80 }),
-        fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
-        async (deeds, sizes) => {
+        fc.infiniteStream(fc.integer({ min: 1, max: 12 })),
+        fc.integer({ min: 1, max: 4 }),
+        async (deeds, sizes, window) => {
+          const pace = { ...HASTY, window };
           const ledger = new RecordLedger();
           // Pages are cut differently each time they are asked for.
           ledger.pageSize = () => Number(sizes.next().value);
-          const flow = new Flow(ledger, new Disk()).start();
+          const flow = new Flow(ledger, new Disk()).start(undefined, pace);
           const wanted: string[] = [];
           const record = (tag: string) => {
             if (tag === 'a') wanted.push(`${ledger.records.length}`);

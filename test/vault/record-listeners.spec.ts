@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isCodedError } from '../../lib/errors';
@@ -65,6 +65,12 @@ describe('where listeners of records are', () => {
     await listeners.close();
     const [folder = ''] = readdirSync(join(directory, 'listeners'));
     const file = join(directory, 'listeners', folder, 'journal.db');
+    const witness = readFileSync(`${file}.witness`);
+    rmSync(`${file}.witness`);
+    listeners = new RecordListeners(directory);
+    assert.throws(() => listeners.position('net', 'node'), damaged);
+    await listeners.close();
+    writeFileSync(`${file}.witness`, witness);
     truncateSync(file, 0);
     rmSync(`${file}-wal`, { force: true });
     listeners = new RecordListeners(directory);
