@@ -29,6 +29,10 @@ class Author {
     return this.purse.address;
   }
 
+  get funds(): readonly SpendableOutput[] {
+    return this.#funds;
+  }
+
   sign(record: RecordPart, ledger?: Ledger): Promise<SignedTransaction> {
     return this.signed({ records: [record] }, this.#funds, ledger);
   }
@@ -288,6 +292,26 @@ export function recorders(scene: () => Scene): void {
         const chain = (await chainOf(scene().ledger, head)).map(textOf);
         assert.deepEqual(chain, textOf(head) === '1b' ? ['1b', '1a'] : ['2b', '2a']);
       }
+    });
+
+    it('that was two and was joined goes on with the younger one', async () => {
+      const { ledger } = scene();
+      const author = await Author.with(scene(), 4);
+      const tag = freshTag();
+      await author.record({ tag, bytes: bytes('older') });
+      // Spends the change only, so that there are two heads.
+      const all = author.funds;
+      const change = all.filter(
+        ({ amount }) => amount === all.reduce((most, { amount }) => (amount > most ? amount : most), 0n),
+      );
+      await author.settled(await author.signed({ records: [{ tag, bytes: bytes('younger') }] }, change));
+      assert.deepEqual((await ledger.latestRecords(author.address)).map(textOf), ['older', 'younger']);
+      const joined = await author.settled(
+        await author.signed({ records: [{ tag, bytes: bytes('both') }] }, author.funds),
+      );
+      const [head] = await ledger.recordsOf(joined.transactionId);
+      assert.ok(head);
+      assert.deepEqual((await chainOf(ledger, head)).map(textOf), ['both', 'younger']);
     });
 
     it('goes on under another tag', async () => {

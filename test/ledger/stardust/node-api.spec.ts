@@ -243,6 +243,59 @@ describe('the API of a Stardust node', () => {
     );
   });
 
+  it('asks the indexer for a tag and a sender, too', async () => {
+    answer = { items: [], ledgerIndex: 7 };
+    await api().basicOutputIds({ sender: 'tst1q', tag: '0x61' }, undefined);
+    assert.equal(seen[0]?.path, '/api/indexer/v1/outputs/basic?sender=tst1q&tag=0x61');
+  });
+
+  it('tells the transaction in a block, what it spends and what it makes', async () => {
+    const output = {
+      type: 3,
+      amount: '1000',
+      unlockConditions: [{ type: 0, address: { type: 0, pubKeyHash: `0x${'cd'.repeat(32)}` } }],
+      features: [{ type: 3, tag: '0x61' }],
+    };
+    const essence = {
+      type: 1,
+      inputs: [{ type: 0, transactionId: txId, transactionOutputIndex: 1 }],
+      // The second is an alias.
+      outputs: [output, { type: 4 }],
+    };
+    const block = { protocolVersion: 2, payload: { type: 6, essence, unlocks: [] } };
+    answer = block;
+    const found = await api().includedTransaction(txId);
+    assert.equal(seen[0]?.path, `/api/core/v2/transactions/${txId}/included-block`);
+    assert.deepEqual(found?.payload, block.payload);
+    assert.deepEqual(found?.inputs, [outputId]);
+    assert.deepEqual(
+      found?.outputs.map((made) => made?.tag),
+      ['0x61', undefined],
+    );
+    assert.equal(found?.outputs[1], null);
+
+    const wrongEssences: unknown[] = [
+      null,
+      { ...essence, inputs: [{ type: 1, transactionId: txId, transactionOutputIndex: 1 }] },
+      { ...essence, inputs: [{ type: 0, transactionId: '0x', transactionOutputIndex: 1 }] },
+      { ...essence, inputs: [{ type: 0, transactionId: txId, transactionOutputIndex: 65_536 }] },
+      { ...essence, inputs: Array.from({ length: 129 }, () => essence.inputs[0]) },
+      { ...essence, outputs: Array.from({ length: 129 }, () => output) },
+      { ...essence, outputs: [{ ...output, features: [{ type: 3, tag: `0x${'00'.repeat(65)}` }] }] },
+      { ...essence, outputs: [{ ...output, features: [{ type: 2, data: `0x${'00'.repeat(8193)}` }] }] },
+      { ...essence, outputs: {} },
+    ];
+    for (const wrong of [
+      {},
+      { payload: null },
+      { payload: { ...block.payload, type: 5 } },
+      ...wrongEssences.map((essence) => ({ payload: { ...block.payload, essence } })),
+    ])
+      await refuses(wrong, (node) => node.includedTransaction(txId));
+    status = 404;
+    assert.equal(await api().includedTransaction(txId), undefined);
+  });
+
   it('names outputs by transaction and index (TIP-20)', () => {
     assert.equal(outputIdAt(txId, 0x0102), `${txId}0201`);
     assert.deepEqual(partsOfOutputId(`${txId}0201`), { transactionId: txId, index: 0x0102 });

@@ -121,10 +121,19 @@ export class PaperLedger {
   }
 
   /** Like inx-indexer: unspent ones only, by key, the cursor being the key to go on from. */
-  async basicOutputIds({ address }: BasicOutputQuery, cursor: string | undefined): Promise<IndexerPage> {
+  async basicOutputIds({ address, sender, tag }: BasicOutputQuery, cursor: string | undefined): Promise<IndexerPage> {
     if (cursor !== undefined) this.turning();
     const mine = this.outputs
-      .filter(({ owner, spent }) => !spent && PaperLedger.owner(owner).address === address)
+      .filter((output) => {
+        const record = PaperLedger.record(output);
+        const by = [0, 1, 2].find((number) => PaperLedger.owner(number).hash === record.sender?.hash);
+        return (
+          !output.spent &&
+          (address === undefined || PaperLedger.owner(output.owner).address === address) &&
+          (sender === undefined || (by !== undefined && PaperLedger.owner(by).address === sender)) &&
+          (tag === undefined || record.tag === tag)
+        );
+      })
       .map((output) => ({ ...output, key: `${String(output.booked).padStart(6, '0')}.${output.outputId}` }))
       .sort((a, b) => (a.key < b.key ? -1 : 1))
       .filter(({ key }) => cursor === undefined || key >= cursor);

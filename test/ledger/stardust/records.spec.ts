@@ -4,6 +4,7 @@ import { isCodedError } from '../../../lib/errors';
 import type { LedgerRecord, RecordFilter } from '../../../lib/ledger';
 import type { PageLimits } from '../../../lib/ledger/stardust/history';
 import { History } from '../../../lib/ledger/stardust/history';
+import { outputIdAt, partsOfOutputId } from '../../../lib/ledger/stardust/node-api';
 import { Records } from '../../../lib/ledger/stardust/records';
 import { PaperLedger, type Step } from './paper-ledger';
 
@@ -94,6 +95,28 @@ describe('the records on a Tangle', () => {
     );
   });
 
+  it('begin with the last one that fits and is unspent, where it is indexed, however small the pages', async () => {
+    const anyTag = fc.constantFrom(Uint8Array.of(1), Uint8Array.of(2));
+    const indexed = fc.tuple(anyTag, anyFilter).map(([tag, { author }]) => ({ tag, author }));
+    await fc.assert(
+      fc.asyncProperty(anySteps, indexed, fc.integer({ min: 1, max: 3 }), async (steps, filter, pageSize) => {
+        const ledger = paper(steps, pageSize);
+        const all = fitting(ledger, filter);
+        const last = all.findLast((id) => ledger.outputs.some(({ outputId, spent }) => outputId === id && !spent));
+        const cursor = await recordsOn(ledger).cursor('last', filter);
+        const { ids } = await readAll(ledger, filter, { milestones: 100, changes: 1000 }, cursor);
+        assert.deepEqual(ids, last === undefined ? [] : all.slice(all.indexOf(last)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('begin with what is left where the last one is older than that', async () => {
+    const ledger = paper(Array.from({ length: 6 }, (_, i) => ({ creates: i === 0 ? [0, 0] : [0], consumes: [] })));
+    ledger.pruned = 3;
+    assert.equal(await recordsOn(ledger).cursor('last', { tag: Uint8Array.of(1), author: null }), '4:0');
+  });
+
   it('are not looked for in more than a page of the past', async () => {
     const steps = [
       { creates: [0, 0, 0], consumes: [] },
@@ -139,6 +162,50 @@ describe('the records on a Tangle', () => {
         );
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('of a transaction are not searched for where nothing was forgotten', async () => {
+    const ledger = paper([{ creates: [0], consumes: [] }]);
+    assert.deepEqual(await recordsOn(ledger).of(`0x${'5a'.repeat(32)}`), []);
+    assert.equal(ledger.asked, 0);
+  });
+
+  it('of a transaction that is confirmed while we ask are found all the same; a block that is lost is said to be', async () => {
+    const ledger = paper(Array.from({ length: 3 }, () => ({ creates: [0, 0, 0], consumes: [] })));
+    ledger.pruned = 1;
+    const [outputId = ''] = ledger.milestones[2]?.created ?? [];
+    const { transactionId } = partsOfOutputId(outputId);
+    const payload = {};
+    let asked = 0;
+    const on = (found: boolean) => {
+      const source = {
+        includedTransaction: async () => {
+          asked += 1;
+          if (!found || asked === 1) return undefined;
+          const content = async (index: number) =>
+            (await ledger.output(outputIdAt(transactionId, index)))?.output ?? null;
+          return { payload, inputs: [], outputs: await Promise.all([0, 1, 2].map(content)) };
+        },
+        output: (id: string) => ledger.output(id),
+        basicOutputIds: (...question: Parameters<PaperLedger['basicOutputIds']>) => ledger.basicOutputIds(...question),
+      };
+      return new Records(source, ledger, new History(ledger, ledger), () => transactionId);
+    };
+    const found = await on(true).of(transactionId);
+    assert.deepEqual(
+      [asked, found.map(({ outputIndex, height }) => [outputIndex, height])],
+      [
+        2,
+        [
+          [1, 3],
+          [2, 3],
+        ],
+      ],
+    );
+    await assert.rejects(
+      on(false).of(transactionId),
+      (error) => isCodedError(error, 'LEDGER_OUT_OF_SYNC') && error.detail === 'history',
     );
   });
 });
