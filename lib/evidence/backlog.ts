@@ -28,8 +28,8 @@ export interface BacklogLimit {
 
 export const BACKLOG_LIMIT: BacklogLimit = { count: 1_000_000, bytes: 512 * 1024 * 1024 };
 
-/** A page of documents ends early when it holds so many bytes. */
-const LARGEST_PAGE = 16 * 1024 * 1024;
+/** A page of documents ends early when it holds so many bytes: the main thread parses all of it at once. */
+const LARGEST_PAGE = 512 * 1024;
 const BLOCK = 1024;
 
 /** What is to be stored of a document that is waited for. */

@@ -629,9 +629,9 @@ describe('the backlog of the log', () => {
   it('hands large documents out in small pages', async () => {
     const journal = open();
     const machineLog = new Log(journal, own);
-    const text = 'x'.repeat(7 * 1024 * 1024);
+    const text = 'x'.repeat(200 * 1024);
     for (let n = 0; n < 4; n += 1) await machineLog.append([{ text, waiting: { nodeId: 'a' } }]);
-    await machineLog.append([{ text: 'x'.repeat(20 * 1024 * 1024), waiting: { nodeId: 'a' } }]);
+    await machineLog.append([{ text: 'x'.repeat(1024 * 1024), waiting: { nodeId: 'a' } }]);
     assert.deepEqual(sequences(machineLog, 'a'), [0, 1]);
     assert.deepEqual(sequences(machineLog, 'a', { after: 1 }), [2, 3]);
     assert.deepEqual(sequences(machineLog, 'a', { after: 3 }), [4]);
