@@ -1,6 +1,7 @@
 import type { NetworkInfo, PaymentPart, RecordPart, SpendableOutput } from '../ledger';
 import type { BaseUnits } from '../values';
-import type { BookReader, PaymentRow } from './book-reader';
+import type { BookReader } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import { chooseInputs, chooseMerge } from './inputs';
 
 /** One payment and what it becomes in a transaction. */

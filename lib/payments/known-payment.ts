@@ -1,5 +1,5 @@
 import { CodedError } from '../errors';
-import type { PaymentRow } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import type { Engine } from './engine';
 import type { AcceptedPayment } from './order';
 import type { CheckedOrder } from './order-check';

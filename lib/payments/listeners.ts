@@ -1,4 +1,4 @@
-import type { ReceivedRow } from './book-reader';
+import type { ReceivedRow } from './book-rows';
 import type { Engine } from './engine';
 import { record } from './events';
 import type { ListenFrom } from './order';

@@ -8,7 +8,7 @@ import {
   type QueuedPayment,
   queuedPayment,
 } from './batch';
-import type { PaymentRow } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import type { Chase } from './chase';
 import { type Engine, isLedgerDown } from './engine';
 import { Backoff, Loop } from './loop';

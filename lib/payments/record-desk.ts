@@ -2,7 +2,7 @@ import { CodedError, isCodedError } from '../errors';
 import type { RecordPart, SpendableOutput } from '../ledger';
 import type { BaseUnits } from '../values';
 import type { QueuedRecord } from './batch';
-import type { PaymentRow } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import type { Engine } from './engine';
 import { recordIdOf } from './payment-id';
 import { addedDeposit, hasRoomFor, headsOf, nextRecord, sha256 } from './records';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Sql } from '../journal';
 import type { SpendableOutput } from '../ledger';
 import type { BaseUnits } from '../values';
-import type { PaymentRow } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import type { Engine } from './engine';
 import type { RecordOrder, RecordReport } from './order';
 import { recordIdOf } from './payment-id';

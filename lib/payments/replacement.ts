@@ -1,4 +1,5 @@
-import type { AttemptRow, BookReader } from './book-reader';
+import type { BookReader } from './book-reader';
+import type { AttemptRow } from './book-rows';
 import type { Engine } from './engine';
 import type { EarlierAttempt } from './rules';
 

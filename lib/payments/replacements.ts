@@ -1,7 +1,7 @@
 import { CodedError } from '../errors';
 import type { PreparedTransaction, SpendableOutput } from '../ledger';
 import { type Batch, composeReplacement, type QueuedPayment, type QueuedRecord, queuedPayment } from './batch';
-import type { PaymentRow } from './book-reader';
+import type { PaymentRow } from './book-rows';
 import { type Engine, isLedgerDown } from './engine';
 import type { RecordDesk } from './record-desk';
 import { headsOf } from './records';

@@ -1,5 +1,6 @@
 import type { Outcome, SpendableOutput } from '../ledger';
-import type { AttemptRow, BookReader } from './book-reader';
+import type { BookReader } from './book-reader';
+import type { AttemptRow } from './book-rows';
 import type { ReservedSince } from './policy';
 
 /** One earlier attempt of a payment that is to be signed once more. */

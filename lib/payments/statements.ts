@@ -1,4 +1,4 @@
-import type { PaymentRow, ReceivedRow } from './book-reader';
+import type { PaymentRow, ReceivedRow } from './book-rows';
 import type { Engine } from './engine';
 import type { Balance, HistoryEntry, Receipt, ReceivedPayment } from './order';
 import { remaining } from './policy';
