@@ -462,6 +462,30 @@ describe('listening to the records of a ledger', () => {
     assert.deepEqual(flow.troubles, []);
   });
 
+  it('has its beginning on disk before it reads, so that a crash does not move it', async () => {
+    const { readRecords } = ledger.ledger;
+    ledger.ledger.readRecords = () => new Promise(() => {});
+    flow.start({ from: 'now' });
+    await eventually(() => disk.only !== undefined);
+    flow.crash();
+    ledger.ledger.readRecords = readRecords;
+    ledger.record('1');
+    flow.start();
+    await flow.until(() => flow.heard.length === 1);
+    assert.deepEqual(flow.texts, ['1']);
+  });
+
+  it('hands over once what it could not tell the disk that it did', async () => {
+    ledger.pageSize = () => 100;
+    for (const text of ['1', '2', '3', '4']) ledger.record(text);
+    flow.onEvent = () => {
+      if (flow.heard.length === 2) disk.failures.push(new CodedError('LEDGER_UNREACHABLE', 'vault-restarting', 'away'));
+    };
+    flow.start(undefined, { ...HASTY, window: 2 });
+    await flow.until(() => flow.heard.length === 4);
+    assert.deepEqual(flow.texts, ['1', '2', '3', '4']);
+  });
+
   it('is not woken by every milestone while it waits after a failure, but by a ledger that comes back', async () => {
     flow.start(undefined, { ...HASTY, poll: NEVER, firstRetry: NEVER, longestRetry: NEVER });
     await eventually(() => disk.only !== undefined && ledger.asked > 0);
