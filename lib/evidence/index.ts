@@ -12,7 +12,7 @@ export { compileSchema } from './schema';
 export { type SignableDocument, signableDocument } from './signable-document';
 export type { ReadSignature, SignatureFacts, Signer } from './signature';
 export { readSigned, type SignedDocument, signDocument, signProofSet } from './signed-document';
-export { parseStrictJson } from './strict-json';
+export { parseSignedJson, parseStrictJson } from './strict-json';
 export { readSuccession, type Succession, successionStatement } from './succession';
 export { type LogProof, readProof, writeProof } from './tlog-proof';
 export {

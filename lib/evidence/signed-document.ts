@@ -5,7 +5,7 @@ import type { SignatureFormat } from './evidence';
 import { readJws, toJws } from './jws';
 import type { SignableDocument } from './signable-document';
 import { type ReadSignature, type SignatureFacts, signatureInvalid } from './signature';
-import { parseStrictJson } from './strict-json';
+import { parseSignedJson } from './strict-json';
 
 /** The text of a signed document: what leaves the machine, and the leaf of its log (in UTF-8). */
 export function signDocument(document: SignableDocument, format: SignatureFormat, facts: SignatureFacts): string {
@@ -36,7 +36,7 @@ export interface SignedDocument {
  */
 export function readSigned(payload: unknown): SignedDocument {
   if (typeof payload !== 'string') return readSecured(payload);
-  if (/^[\t\n\r ]*\{/.test(payload)) return readSecured(parseStrictJson(payload));
+  if (/^[\t\n\r ]*\{/.test(payload)) return readSecured(parseSignedJson(payload));
   // base64url makes four characters of three bytes.
   if (payload.length > (FOREIGN_LIMITS.bytes / 3) * 4) throw tooLarge(FOREIGN_LIMITS);
   const { content, signature } = readJws(payload);

@@ -10,6 +10,25 @@ import { canonicalJson, FOREIGN_LIMITS, type JsonLimits, jsonPointer, tooLarge }
  * @throws CodedError `DATA_NOT_CANONICAL` (`syntax`, `duplicate` ...), `DATA_TOO_LARGE`
  */
 export function parseStrictJson(text: string, limits: JsonLimits = FOREIGN_LIMITS): JsonValue {
+  return parse(text, limits, assertNoDuplicates);
+}
+
+/**
+ * The same of a text whose value is signed, and not its characters. A double keeps some 16 digits: in a longer integer the
+ * rest could be changed under a good signature, and who reads integers exactly (Python, Java, a database) would see it. So
+ * its digits must be those that were signed.
+ *
+ * @throws CodedError `DATA_NOT_CANONICAL` (`integer`, and all of {@link parseStrictJson}), `DATA_TOO_LARGE`
+ */
+export function parseSignedJson(text: string): JsonValue {
+  return parse(text, FOREIGN_LIMITS, (unlike) => {
+    assertNoDuplicates(unlike);
+    if (LONG_INTEGER.test(unlike)) assertExactIntegers(unlike);
+  });
+}
+
+/** @param assertClear what a text is to fulfil that is not canonical */
+function parse(text: string, limits: JsonLimits, assertClear: (text: string) => void): JsonValue {
   // Before it is parsed: a character takes at least a byte. White space counts.
   if (text.length > limits.bytes) throw tooLarge(limits);
   let value: JsonValue;
@@ -19,8 +38,38 @@ export function parseStrictJson(text: string, limits: JsonLimits = FOREIGN_LIMIT
     throw new CodedError('DATA_NOT_CANONICAL', 'syntax', 'this is no JSON', { path: '' }, { cause });
   }
   // A text that is canonical already is as long as its value needs: there is no room for a second member of one name.
-  if (canonicalJson(value, limits) !== text) assertNoDuplicates(text);
+  if (canonicalJson(value, limits) !== text) assertClear(text);
   return value;
+}
+
+/** Every double keeps 15 digits. */
+const LONG_INTEGER = /\d{16}/;
+const OF_NUMBERS = '-+.eE0123456789';
+
+/** @param text valid JSON */
+function assertExactIntegers(text: string): void {
+  for (let at = 0; at < text.length; at++) {
+    const first = text[at] as string;
+    if (first === '"') at = endOfString(text, at);
+    if (first !== '-' && !(first >= '0' && first <= '9')) continue;
+    const start = at;
+    while (OF_NUMBERS.includes(text[at + 1] ?? ' ')) at++;
+    assertExact(text.slice(start, at + 1));
+  }
+}
+
+function assertExact(number: string): void {
+  if (!/^-?\d{16,}$/.test(number) || digitsOf(number) === digitsOf(String(Number(number)))) return;
+  const value = number.slice(0, 40);
+  throw new CodedError('DATA_NOT_CANONICAL', 'integer', `more digits than a number keeps: ${value}`, { value });
+}
+
+/** Those that tell one number from another of its size: `-12300` and `-1.23e+4` have the same. */
+function digitsOf(number: string): string {
+  return number
+    .replace(/e.*$/, '')
+    .replace(/[.-]/g, '')
+    .replace(/^0+|0+$/g, '');
 }
 
 interface OpenObject {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { isCodedError } from '../../../lib/errors';
-import { parseStrictJson } from '../../../lib/evidence';
+import { parseSignedJson, parseStrictJson } from '../../../lib/evidence';
 import { refused } from './signers';
 
 const notCanonical = (detail: string, text: string, path?: string) => {
@@ -26,6 +26,32 @@ describe('JSON from outside', () => {
   it('keeps numbers that a double holds only roughly: what is signed is the double', () => {
     assert.equal(parseStrictJson('12345678901234567890'), 12345678901234567000);
     notCanonical('number', '{"a":1e400}', '/a');
+  });
+
+  it('is refused, if only its value is signed, for digits of an integer that no number keeps: they could be others', () => {
+    for (const [number, value] of [
+      ['9007199254740993', '9007199254740993'],
+      ['-9007199254740993', '-9007199254740993'],
+      ['12345678901234567999', '12345678901234567999'],
+      ['12345678901234567168', '12345678901234567168'],
+      [`1${'0'.repeat(40)}1`, `1${'0'.repeat(39)}`],
+    ] as const) {
+      for (const text of [` ${number}`, `{"b":"\\"1", "a":[${number}]}`]) {
+        const error = refused('DATA_NOT_CANONICAL', 'integer', () => parseSignedJson(text), text);
+        assert.equal(error.parameters.value, value);
+      }
+    }
+  });
+
+  it('is not refused for digits that say the same, for fractions that are rounded, or for digits in texts', () => {
+    for (const text of [
+      '[ 9007199254740992, 12345678901234567000, -0, 1000000000000000000000, -12345678901234560000000 ]',
+      '[ 1.0, 1e2, 333333333.33333329, 0.10000000000000000555, 1e-400, 1234567890123456789e0 ]',
+      '{ "9007199254740993": "9007199254740993", "\\"12345678901234567999": "\\\\" }',
+    ])
+      assert.deepEqual(parseSignedJson(text), JSON.parse(text), text);
+    notCanonical('duplicate', '{"a":1,"a":1}');
+    refused('DATA_NOT_CANONICAL', 'duplicate', () => parseSignedJson('{"a":1,"a":1}'));
   });
 
   it('is refused where a name occurs twice, however it is spelt', () => {
