@@ -1,6 +1,6 @@
 import { isProxy } from 'node:util/types';
 import { isCodedError } from '../../errors';
-import { parseStrictJson } from '../strict-json';
+import { parseSignedJson } from '../strict-json';
 import { listElements, textLines, withoutSpace } from './bundle-text';
 import { type Problem, problem } from './problems';
 
@@ -32,7 +32,7 @@ export function readBundle(payload: unknown): Bundle {
 function readBytes(bytes: Uint8Array): Bundle {
   if (bytes.length > MOST_CHARACTERS) return unreadable(tooLong(bytes.length));
   try {
-    return readText(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return readText(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
     return unreadable(problem('BUNDLE_UNREADABLE', { reason: 'not UTF-8' }));
   }
@@ -52,9 +52,10 @@ function readText(text: string): Bundle {
   const line = itemOfText(first);
   if (second === undefined) return singleText(line);
   if (line.problem) {
-    // An object written over several lines; or lines, the first of which is damaged.
+    // An object written over several lines; or lines, the first of which is damaged or cut off.
     const whole = itemOfText(plain);
-    if (!whole.problem || !/^".*"$|^\{.*\}$/.test(first)) return singleText(whole);
+    const areLines = /^".*"$|^\{.*\}$/.test(first) || /^\{.*\}$/.test(second) || isJws(second);
+    if (!whole.problem || !areLines) return singleText(whole);
   }
   return { kind: 'several', items: numbered(textLines(plain), itemOfText) };
 }
@@ -86,14 +87,17 @@ function* numbered<T>(values: Iterable<T>, read: (value: T) => BundleItem): Gene
   }
 }
 
-const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** Three parts of base64url; or what begins as the header of one does (`{"`), and has not even that. */
+function isJws(text: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$|^eyJ[\w=-]*\.[\w=-]*\.[\w=-]*$/.test(text);
+}
 
 /** One JSON text, or one compact JWS without quotes around it. */
 function itemOfText(text: string): BundleItem {
   const trimmed = withoutSpace(text);
-  if (COMPACT_JWS.test(trimmed)) return { document: trimmed, evidence: undefined };
+  if (isJws(trimmed)) return { document: trimmed, evidence: undefined };
   try {
-    return itemOf(parseStrictJson(trimmed));
+    return itemOf(parseSignedJson(trimmed));
   } catch (error) {
     return { problem: problem('DOCUMENT_UNREADABLE', { reason: reasonOf(error) }) };
   }

@@ -94,6 +94,18 @@ describe('documents given together', () => {
     }
   });
 
+  it('are read to the end when the first line is cut off', async () => {
+    for (const all of [leaves, leaves.map((leaf) => leaf.replace('{', ' {'))]) {
+      const { valid, problems, documents } = await together(lines([all[0]?.slice(0, 40) as string, ...all.slice(1)]));
+      assert.deepEqual([valid, problems[0]?.code, problems[0]?.document], [false, 'DOCUMENT_UNREADABLE', 0]);
+      assert.equal(documents?.count, leaves.length);
+    }
+    const notary = new Notary(1);
+    const tokens = [0, 1, 2].map((temperature) => notary.next({ temperature }, { format: 'jws' }));
+    const { problems } = await together(lines([(tokens[0] as string).slice(0, 40), ...tokens.slice(1)]));
+    assert.deepEqual([problems[0]?.code, problems[0]?.document], ['DOCUMENT_UNREADABLE', 0]);
+  });
+
   it('are read to the end when a list of them does not end as one', async () => {
     const list = JSON.stringify(leaves.map(parsed));
     for (const [text, count] of [
