@@ -74,6 +74,12 @@ export class Log {
     return this.#tree.size;
   }
 
+  /** Why nothing is appended any more, if so. */
+  get refusal(): CodedError | undefined {
+    const { damage } = this.#journal;
+    return damage === undefined ? this.#succeeded() : new CodedError('JOURNAL_DAMAGED', 'default', damage);
+  }
+
   /**
    * Durable when it resolves; when it rejects nothing has happened. One at a time, since a leaf holds its own sequence,
    * signed: the first of these is `size`. Documents that nobody waits for are never refused.
@@ -226,9 +232,14 @@ export class Log {
   }
 
   #assertOpen(): void {
+    const succeeded = this.#succeeded();
+    if (succeeded) throw succeeded;
+  }
+
+  #succeeded(): CodedError | undefined {
     const successor = this.#successor;
-    if (successor === undefined) return;
-    throw new CodedError('KEY_MISSING', 'succeeded', `this machine has handed its voice over to ${successor}`, {
+    if (successor === undefined) return undefined;
+    return new CodedError('KEY_MISSING', 'succeeded', `this machine has handed its voice over to ${successor}`, {
       successor,
     });
   }

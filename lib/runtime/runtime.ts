@@ -200,6 +200,8 @@ export interface LogStatus {
   readonly waitingBytes: number;
   /** Why nothing is anchored at the moment, if so. */
   readonly problem?: CodedError;
+  /** Why nothing is signed any more, if so. */
+  readonly stopped?: CodedError;
 }
 
 export interface Machine {

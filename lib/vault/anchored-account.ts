@@ -60,6 +60,7 @@ export class AnchoredAccount {
         account,
         ledger,
         clock: systemClock,
+        stopped: () => identity.signing.stopped,
         changed: () => open?.tellLog(),
         damaged: (problem) => {
           identity.signing.stop(problem);
@@ -108,14 +109,13 @@ export class AnchoredAccount {
   /** Checkpoints are the business of the anchoring; everything else is for the flows. */
   #hear(signal: AccountSignal): void {
     if ('record' in signal) {
-      // What goes wrong here comes again after a restart.
-      this.anchoring.recorded(signal.record).catch(() => {});
+      void this.anchoring.recorded(signal.record);
       return;
     }
     if ('event' in signal && signal.event.event === 'record-waiting')
       this.anchoring.waits(new CodedError('FUNDS_INSUFFICIENT', 'record', signal.event.message));
     if ('event' in signal && signal.event.event === 'record-failed')
-      this.anchoring.waits(new CodedError('EVIDENCE_INVALID', 'anchoring', signal.event.message));
+      this.anchoring.refused(signal.event.recordId, signal.event.message);
     this.tell(signal);
   }
 }

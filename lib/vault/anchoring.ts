@@ -1,5 +1,5 @@
 import { CodedError, isCodedError } from '../errors';
-import { type Log, readCheckpoint } from '../evidence';
+import { type Log, readCheckpoint, type SignedCheckpoint } from '../evidence';
 import type { Ledger } from '../ledger';
 import type { Clock, RecordOrder, RecordReport } from '../payments';
 import type { Address } from '../values';
@@ -15,6 +15,8 @@ export interface AnchoringPorts {
   };
   readonly ledger: Pick<Ledger, 'latestRecords'>;
   readonly clock: Clock;
+  /** Why this log must not go on, if somebody has found out: the way to another ledger, perhaps. */
+  readonly stopped: () => CodedError | undefined;
   /** A checkpoint is on the ledger, or something stands in the way of it. */
   readonly changed: () => void;
   /** This log must not go on: the ledger knows another history of it. */
@@ -22,6 +24,8 @@ export interface AnchoringPorts {
 }
 
 const RETRY_MS = 5_000;
+/** What a ledger does not take it may take later: another node of it, another configuration, or a person has looked. */
+const REFUSED_RETRY_MS = 600_000;
 // Size and tag: they are those of the day it was handed over, whatever the settings say when it is on the ledger.
 const RECORD_ID = /^checkpoint:(\d{1,16}):(.+)$/;
 
@@ -37,6 +41,8 @@ export class Anchoring {
   #underWay: number | undefined;
   /** This log is not behind what the ledger holds of it. */
   #compared = false;
+  /** Nothing is handed over before that; by a clock that nobody sets. */
+  #notBefore = Number.NEGATIVE_INFINITY;
   #running = false;
   #again = false;
   #closed = false;
@@ -56,6 +62,8 @@ export class Anchoring {
 
   configure(settings: AnchoringSettings): void {
     this.#settings = settings;
+    // It may have been the tag.
+    this.#notBefore = Number.NEGATIVE_INFINITY;
     this.kick();
   }
 
@@ -71,12 +79,30 @@ export class Anchoring {
     this.#say(problem);
   }
 
+  /** The ledger does not take this checkpoint, whatever one pays for it: nothing of it is there. */
+  refused(recordId: string, message: string): void {
+    if (this.#closed || Number(RECORD_ID.exec(recordId)?.[1]) !== this.#underWay) return;
+    this.#underWay = undefined;
+    this.#refuse(new CodedError('EVIDENCE_INVALID', 'anchoring', message));
+    this.kick();
+  }
+
   /** The account's report on a checkpoint that it was given, perhaps by an earlier process. */
-  async recorded({ recordId, transactionId, height, confirmedAt }: RecordReport): Promise<void> {
+  async recorded(report: RecordReport): Promise<void> {
+    try {
+      await this.#recorded(report);
+    } catch (error) {
+      if (this.#closed) return;
+      if (this.#fail(error)) this.ports.clock.after(RETRY_MS, () => void this.recorded(report));
+    }
+  }
+
+  async #recorded({ recordId, transactionId, height, confirmedAt }: RecordReport): Promise<void> {
     const { log, networkId, account } = this.ports;
     const [, digits, tag] = RECORD_ID.exec(recordId) ?? [];
     if (this.#closed || digits === undefined || tag === undefined) return;
     const size = Number(digits);
+    if (size > log.size) throw behind(size, log.size);
     if (size > (log.lastAnchor(networkId)?.size ?? 0)) {
       const text = log.checkpointOf(size);
       await log.anchored(networkId, { size, text, tag, transactionId, height, confirmedAt });
@@ -102,14 +128,7 @@ export class Anchoring {
       try {
         delay = await this.#step();
       } catch (error) {
-        const problem = isCodedError(error) ? error : new CodedError('EVIDENCE_INVALID', 'anchoring', String(error));
-        this.#say(problem);
-        delay = RETRY_MS;
-        if (problem.code === 'JOURNAL_DAMAGED') {
-          // Waits for a person.
-          delay = undefined;
-          this.ports.damaged(problem);
-        }
+        delay = this.#fail(error) ? RETRY_MS : undefined;
       }
     }
     this.#running = false;
@@ -118,12 +137,15 @@ export class Anchoring {
 
   /** @returns milliseconds until something is due */
   async #step(): Promise<number | undefined> {
-    const { log, networkId, account } = this.ports;
+    const { log, networkId, stopped, clock } = this.ports;
+    const reason = stopped();
+    if (reason) throw reason;
     if (this.#underWay !== undefined) return undefined;
     const anchored = log.lastAnchor(networkId)?.size ?? 0;
     const made = log.lastCheckpoint();
-    // Handed over by an earlier process, or about to be: asking again under the same id changes nothing.
-    const checkpoint = made && made.size > anchored ? made : undefined;
+    // Handed over by an earlier process, or about to be: asking again under the same id changes nothing. One that was made
+    // for another ledger is of no use here while nobody waits for it.
+    const checkpoint = made && this.#awaited(anchored, made.size) ? made : undefined;
     const wait = checkpoint ? 0 : this.#dueIn(anchored);
     if (!this.#compared) {
       try {
@@ -134,13 +156,39 @@ export class Anchoring {
         return RETRY_MS;
       }
     }
-    if (wait === undefined || wait > 0) return wait;
-    const { size, text } = checkpoint ?? (await log.checkpoint());
-    const bytes = Buffer.from(text, 'utf8');
-    const { tag } = this.#settings;
-    await account.record({ recordId: `checkpoint:${size}:${tag}`, tag: Buffer.from(tag, 'utf8'), bytes });
-    this.#underWay = size;
+    const pause = this.#notBefore - clock.elapsed();
+    if (pause > 0) return wait === undefined ? undefined : Math.max(wait, pause);
+    if (wait === undefined || wait > 0) {
+      this.#say(undefined);
+      return wait;
+    }
+    await this.#handOver(checkpoint ?? (await log.checkpoint()));
     return undefined;
+  }
+
+  async #handOver({ size, text }: SignedCheckpoint): Promise<void> {
+    const { tag } = this.#settings;
+    const order = {
+      recordId: `checkpoint:${size}:${tag}`,
+      tag: Buffer.from(tag, 'utf8'),
+      bytes: Buffer.from(text, 'utf8'),
+    };
+    this.#underWay = size;
+    try {
+      await this.ports.account.record(order);
+    } catch (error) {
+      this.#underWay = undefined;
+      // The account is frozen. That is no reason to sign nothing: if it were the journal, the log would know by itself.
+      if (!isCodedError(error, 'JOURNAL_DAMAGED')) throw error;
+      this.#refuse(error);
+      this.#again = true;
+    }
+  }
+
+  /** Somebody waits for a document that is in the tree of `size`, and was not in the one of `anchored`. */
+  #awaited(anchored: number, size: number): boolean {
+    const { log } = this.ports;
+    return size > anchored && log.backlogFrom(anchored).count > log.backlogFrom(size).count;
   }
 
   /** Milliseconds until the next checkpoint; undefined when nobody waits for one. */
@@ -167,10 +215,7 @@ export class Anchoring {
       if (!recorded) continue;
       const { size } = recorded;
       if (size > log.size) {
-        throw new CodedError('JOURNAL_DAMAGED', 'log-behind', 'the ledger holds more of this log than we do', {
-          ledger: size,
-          ours: log.size,
-        });
+        throw behind(size, log.size);
       }
       if (!Buffer.from(log.rootAt(size)).equals(recorded.root))
         throw new CodedError('JOURNAL_DAMAGED', 'log-differs', 'the ledger holds another history of this log', {
@@ -180,11 +225,33 @@ export class Anchoring {
     this.#compared = true;
   }
 
+  #refuse(problem: CodedError): void {
+    this.#notBefore = this.ports.clock.elapsed() + REFUSED_RETRY_MS;
+    this.#say(problem);
+  }
+
+  /** @returns whether it may get better by itself; a damaged log waits for a person */
+  #fail(error: unknown): boolean {
+    const problem = isCodedError(error) ? error : new CodedError('EVIDENCE_INVALID', 'anchoring', String(error));
+    const isDamage = problem.code === 'JOURNAL_DAMAGED';
+    const isNews = this.#problem?.code !== problem.code || this.#problem.detail !== problem.detail;
+    this.#say(problem);
+    if (isDamage && isNews) this.ports.damaged(problem);
+    return !isDamage;
+  }
+
   #say(problem: CodedError | undefined): void {
     const before = this.#problem;
     this.#problem = problem;
     if (before?.code !== problem?.code || before?.detail !== problem?.detail) this.ports.changed();
   }
+}
+
+function behind(ledger: number, ours: number): CodedError {
+  return new CodedError('JOURNAL_DAMAGED', 'log-behind', 'the ledger holds more of this log than we do', {
+    ledger,
+    ours,
+  });
 }
 
 /** Records may hold anything. */

@@ -80,6 +80,11 @@ export class DataSigning {
     );
   }
 
+  /** Why nothing is signed any more, if so. */
+  get stopped(): CodedError | undefined {
+    return this.#stopped;
+  }
+
   /** Refuses everything from now on: the log must not go on. */
   stop(reason: CodedError): void {
     this.#stopped ??= reason;
@@ -87,7 +92,10 @@ export class DataSigning {
 
   /** Runs something that appends to the log by itself, while nobody else does. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = await this.#inTurn(work);
+    const result = await this.#inTurn(async () => {
+      if (this.#stopped) throw this.#stopped;
+      return work();
+    });
     this.doors.appended();
     return result;
   }

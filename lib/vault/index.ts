@@ -1,4 +1,4 @@
-export type { ReadingToSign, SigningResult } from './data-signing';
+export type { ReadingToSign, Refusal, SigningResult } from './data-signing';
 export type { ListenerPosition } from './record-listeners';
 export type {
   AccountId,

@@ -55,6 +55,8 @@ export interface LogFacts {
   readonly waiting: number;
   readonly waitingBytes: number;
   readonly problem?: Refusal['refused'];
+  /** Why nothing is signed any more, if so. */
+  readonly stopped?: Refusal['refused'];
 }
 
 export interface OpenedAccount {

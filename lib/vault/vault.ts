@@ -204,16 +204,18 @@ export class VaultService implements Vault {
   }
 
   async logFacts(logId: LogId, accountId: AccountId | undefined): Promise<LogFacts> {
-    const { log } = this.#identity(logId);
+    const { log, signing } = this.#identity(logId);
     const account = accountId === undefined ? undefined : this.#accounts.get(accountId)?.anchored;
     const { count, bytes } = log.backlog();
     const problem = account?.anchoring.problem;
+    const stopped = signing.stopped ?? log.refusal;
     return {
       size: log.size,
       anchored: account ? (log.lastAnchor(account.network.networkId)?.size ?? 0) : null,
       waiting: count,
       waitingBytes: bytes,
       ...(problem && { problem: plain(problem) }),
+      ...(stopped && { stopped: plain(stopped) }),
     };
   }
 
@@ -273,7 +275,7 @@ export class VaultService implements Vault {
       throw new CodedError(
         'CONFIG_INVALID',
         'policy-differs',
-        'two machines with the same key must carry the same policy and contacts',
+        'two machines with the same key must carry the same policy, contacts and settings of the log',
         {
           key: opening.key,
         },

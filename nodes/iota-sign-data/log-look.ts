@@ -9,7 +9,8 @@ const SHORTENED_FROM = 1_000_000;
 const GROUP = '\u202f';
 
 /** How a machine's log stands, under a node that does or does not want evidence. Counts stand in no language. */
-export function logLook({ size, waiting, problem }: LogStatus, evidenceWanted: boolean): Status {
+export function logLook({ size, waiting, problem, stopped }: LogStatus, evidenceWanted: boolean): Status {
+  if (stopped) return failed(stopped);
   if (evidenceWanted && problem) {
     if (problem.code === 'FUNDS_INSUFFICIENT') return WITHOUT_FUNDS;
     return problem.code.startsWith('LEDGER_') ? WAITING_FOR_LEDGER : failed(problem);

@@ -55,6 +55,8 @@ class Stage {
   readonly damages: string[] = [];
   changes = 0;
   ledgerDown = false;
+  frozen = false;
+  stopped: CodedError | undefined;
   readonly log: Log;
   anchoring: Anchoring;
 
@@ -75,6 +77,7 @@ class Stage {
         log: this.log,
         account: {
           record: async (order) => {
+            if (this.frozen) throw new CodedError('JOURNAL_DAMAGED', 'foreign-spend', 'frozen');
             if (!this.asked.some(({ recordId }) => recordId === order.recordId)) this.asked.push(order);
           },
           recordReported: async (recordId) => {
@@ -88,6 +91,7 @@ class Stage {
           },
         },
         clock: this.clock,
+        stopped: () => this.stopped,
         changed: () => {
           this.changes += 1;
         },
@@ -118,6 +122,13 @@ class Stage {
       confirmedAt: this.clock.time,
     });
     await settled();
+  }
+
+  /** The ledger does not take what was handed over last. */
+  refuse(): void {
+    const order = this.asked.pop();
+    assert.ok(order, 'something was handed to the account');
+    this.anchoring.refused(order.recordId, 'the ledger does not take it');
   }
 
   sizes(): number[] {
@@ -289,5 +300,104 @@ describe('the way of checkpoints to the ledger', () => {
     stage.clock.pass(3_600_000);
     await settled();
     assert.deepEqual(stage.sizes(), []);
+  });
+});
+
+describe('a checkpoint that a ledger does not take', () => {
+  it('is told, tried again after a while, and stands in the way of nothing', async () => {
+    const stage = new Stage();
+    await stage.sign(5);
+    stage.refuse();
+    await settled();
+    assert.equal(stage.anchoring.problem?.code, 'EVIDENCE_INVALID');
+    await stage.sign(5);
+    assert.deepEqual(stage.sizes(), [], 'not at once');
+    assert.equal(stage.anchoring.problem?.code, 'EVIDENCE_INVALID');
+    stage.clock.pass(600_000);
+    await settled();
+    assert.deepEqual(stage.sizes(), [5]);
+    await stage.confirm();
+    assert.equal(stage.anchoring.problem, undefined);
+    assert.deepEqual(stage.sizes(), [5, 10]);
+  });
+
+  it('is tried again at once under another tag', async () => {
+    const stage = new Stage();
+    await stage.sign(5);
+    stage.refuse();
+    stage.anchoring.configure({ ...stage.settings, tag: 'another' });
+    await settled();
+    assert.deepEqual(
+      stage.asked.map(({ tag }) => Buffer.from(tag).toString()),
+      ['another'],
+    );
+  });
+
+  it('of which nobody hears any more does not let the next one go twice', async () => {
+    const stage = new Stage();
+    await stage.sign(5);
+    stage.anchoring.refused('checkpoint:4:me1:log', 'one of an earlier process');
+    await stage.sign(5);
+    assert.deepEqual(stage.sizes(), [5]);
+    assert.equal(stage.anchoring.problem, undefined);
+  });
+});
+
+describe('an account that does not sign records any more', () => {
+  it('is told and asked again, while the log goes on', async () => {
+    const stage = new Stage();
+    stage.frozen = true;
+    await stage.sign(5);
+    assert.deepEqual(
+      [stage.anchoring.problem?.code, stage.anchoring.problem?.detail],
+      ['JOURNAL_DAMAGED', 'foreign-spend'],
+    );
+    assert.deepEqual(stage.damages, [], 'the log is sound');
+    stage.frozen = false;
+    stage.clock.pass(600_000);
+    await settled();
+    assert.deepEqual(stage.sizes(), [5]);
+  });
+});
+
+describe('the ways of one log to several ledgers', () => {
+  it('end together when one of them finds out that the log must not go on', async () => {
+    const stage = new Stage();
+    stage.stopped = new CodedError('JOURNAL_DAMAGED', 'log-behind', 'the other ledger knows more');
+    await stage.sign(5);
+    stage.clock.pass(60_000);
+    await settled();
+    assert.deepEqual(stage.sizes(), []);
+    assert.deepEqual(stage.damages, ['log-behind'], 'told once');
+  });
+
+  it('bring a checkpoint that was made for another ledger only to where somebody waits for it', async () => {
+    const stage = new Stage();
+    await stage.sign(3);
+    const made = await stage.log.checkpoint();
+    await stage.log.settled([0, 1, 2]);
+    stage.anchoring.kick();
+    await settled();
+    assert.deepEqual(stage.sizes(), [], 'nobody waits');
+    await stage.sign(1);
+    assert.deepEqual(stage.sizes(), [], 'it would not help');
+    await stage.sign(4);
+    assert.deepEqual(stage.sizes(), [8]);
+    assert.equal(made.size, 3);
+  });
+});
+
+describe('a report on a checkpoint that cannot be written down', () => {
+  it('stops a log that is not the one of the report', async () => {
+    const stage = new Stage();
+    await stage.sign(5);
+    await stage.anchoring.recorded({
+      recordId: 'checkpoint:9:me1:log',
+      transactionId: '0x9',
+      height: 7,
+      confirmedAt: 1,
+    });
+    assert.deepEqual(stage.damages, ['log-behind']);
+    assert.equal(stage.anchoring.problem?.code, 'JOURNAL_DAMAGED');
   });
 });
