@@ -24,6 +24,8 @@ export interface MachineDoors {
   readonly vaultHost: VaultHost;
   /** The one door of an account in this process. */
   readonly doorOf: (accountId: string) => AccountDoor;
+  /** All that are open in this process. */
+  readonly machines: () => Iterable<AccountMachine>;
   /** This machine's node is gone. */
   readonly closed: (machine: AccountMachine) => void;
 }
@@ -56,7 +58,7 @@ export class AccountMachine implements Machine {
     private readonly doors: MachineDoors,
   ) {
     this.#configuration = configuration;
-    this.#log = new MachineLog(doors.vaultHost, configuration);
+    this.#log = new MachineLog(doors.vaultHost, configuration, () => [...doors.machines()].map(({ log }) => log));
     this.#attach((door) => this.#log.attach(door));
     this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
@@ -64,6 +66,10 @@ export class AccountMachine implements Machine {
 
   get state(): MachineState {
     return this.#state;
+  }
+
+  get log(): MachineLog {
+    return this.#log;
   }
 
   watch(listener: (state: MachineState) => void): () => void {

@@ -3,7 +3,7 @@ import { type EncryptedPayload, type Evidence, PROOF_TYPE, type SignedPayload, s
 import type { JsonObject } from '../journal';
 import { contactTarget } from '../payments';
 import { publicKeyOfDidKey } from '../values';
-import type { EvidencePage, LogId, ReadingToSign } from '../vault';
+import type { EvidencePage, LogId, ReadingToSign, Refusal } from '../vault';
 import type { AccountDoor } from './account-door';
 import type {
   EvidencedReading,
@@ -27,6 +27,8 @@ interface Taker {
   readonly listener: (reading: EvidencedReading) => void;
   /** Sequence of the last document that it was handed. */
   after: number;
+  /** Handed over, and not acknowledged yet. */
+  untaken: number[];
   pulling: boolean;
   again: boolean;
 }
@@ -37,6 +39,7 @@ interface Taker {
  */
 export class MachineLog {
   readonly #desk: SigningDesk;
+  /** By node id. */
   readonly #takers = new Map<string, Taker>();
   readonly #watchers = new Set<(status: LogStatus) => void>();
   /** First sequence that was signed for a node while it has been here: its messages are still in memory. */
@@ -57,6 +60,8 @@ export class MachineLog {
       MachineConfiguration,
       'key' | 'accountIndex' | 'machinePassphrase' | 'contacts'
     >,
+    /** All machines of this process: several may have the same log. */
+    private readonly machines: () => Iterable<MachineLog>,
   ) {
     this.#desk = new SigningDesk((readings) => this.#sign(readings));
     this.open();
@@ -102,14 +107,22 @@ export class MachineLog {
   }
 
   onEvidence(nodeId: string, listener: (reading: EvidencedReading) => void): () => void {
-    const taker: Taker = { listener, after: -1, pulling: false, again: false };
+    const taker: Taker = { listener, after: -1, untaken: [], pulling: false, again: false };
     this.#takers.set(nodeId, taker);
     void this.#pull(nodeId, taker);
     return () => {
       if (this.#takers.get(nodeId) !== taker) return;
       this.#takers.delete(nodeId);
       this.#signedHere.delete(nodeId);
+      // At once: whoever takes its place asks after this.
+      if (this.#logId !== undefined) this.#acknowledge(this.#logId, taker).catch(() => {});
     };
+  }
+
+  /** Whether a node of this machine takes what waits for it in the log of that key. */
+  takes(nodeId: string, { key, accountIndex }: Pick<MachineConfiguration, 'key' | 'accountIndex'>): boolean {
+    const mine = this.configuration;
+    return mine.key === key && mine.accountIndex === accountIndex && this.#takers.has(nodeId);
   }
 
   /** Node-RED runs its flows: every node that wants evidence has said so by now. */
@@ -120,12 +133,11 @@ export class MachineLog {
 
   async status(): Promise<LogStatus> {
     const facts = await this.host.vault.logFacts(await this.#opened(), this.#account?.accountId);
-    const { problem, ...rest } = facts;
+    const { problem, stopped, ...rest } = facts;
     return {
       ...rest,
-      ...(problem && {
-        problem: new CodedError(problem.code, problem.detail, problem.message, problem.parameters),
-      }),
+      ...(problem && { problem: errorOf(problem) }),
+      ...(stopped && { stopped: errorOf(stopped) }),
     };
   }
 
@@ -166,6 +178,9 @@ export class MachineLog {
     this.#closed = true;
     clearTimeout(this.#retry);
     clearTimeout(this.#statusTimer);
+    for (const taker of this.#takers.values()) {
+      if (this.#logId !== undefined) this.#acknowledge(this.#logId, taker).catch(() => {});
+    }
     this.#takers.clear();
     this.#watchers.clear();
     await this.#opening;
@@ -234,8 +249,7 @@ export class MachineLog {
     this.#mayHaveOrphans = false;
     try {
       for (const nodeId of await this.host.vault.nodesAwaited(logId)) {
-        if (nodeId !== OWNER && !this.#takers.has(nodeId))
-          this.onEvidence(nodeId, (reading) => this.#tellOwner(reading));
+        if (nodeId !== OWNER && !this.#isTaken(nodeId)) this.onEvidence(nodeId, (reading) => this.#tellOwner(reading));
       }
     } catch {
       this.#mayHaveOrphans = true; // the vault is gone for the moment
@@ -253,14 +267,18 @@ export class MachineLog {
         for (;;) {
           const [logId, account] = [this.#logId, this.#account];
           if (logId === undefined || !account) return;
+          // Of before the vault had to restart.
+          await this.#acknowledge(logId, taker);
           const page = await this.host.vault.evidence(account.accountId, nodeId, taker.after);
           if (!page || this.#takers.get(nodeId) !== taker) break;
           for (const reading of this.#readings(page)) {
             taker.listener(reading);
             taker.after = reading.sequence;
+            taker.untaken.push(reading.sequence);
           }
-          const taken = page.documents.map(({ sequence }) => sequence);
-          await this.host.vault.evidenceTaken(logId, taken);
+          // Node-RED brings a message to the next node a turn later: what is acknowledged has arrived there.
+          await new Promise((turn) => setImmediate(turn));
+          await this.#acknowledge(logId, taker);
           this.#statusSoon();
         }
       }
@@ -268,6 +286,18 @@ export class MachineLog {
       // The vault or the account is gone for the moment: pulled again when it is back.
     } finally {
       taker.pulling = false;
+    }
+  }
+
+  async #acknowledge(logId: LogId, taker: Taker): Promise<void> {
+    const sequences = taker.untaken;
+    if (sequences.length === 0) return;
+    taker.untaken = [];
+    try {
+      await this.host.vault.evidenceTaken(logId, sequences);
+    } catch (error) {
+      taker.untaken = [...sequences, ...taker.untaken];
+      throw error;
     }
   }
 
@@ -281,8 +311,14 @@ export class MachineLog {
   }
 
   #pullForOwner(): void {
-    if (this.#takers.has(OWNER)) return;
+    if (this.#isTaken(OWNER)) return;
     this.onEvidence(OWNER, (reading) => this.#tellOwner(reading));
+  }
+
+  /** By a node of any machine that has this log. */
+  #isTaken(nodeId: string): boolean {
+    for (const machine of this.machines()) if (machine.takes(nodeId, this.configuration)) return true;
+    return false;
   }
 
   #tellOwner({ payload, evidence }: EvidencedReading): void {
@@ -303,6 +339,10 @@ export class MachineLog {
     }, STATUS_MS);
     this.#statusTimer.unref();
   }
+}
+
+function errorOf({ code, detail, message, parameters }: Refusal['refused']): CodedError {
+  return new CodedError(code, detail, message, parameters);
 }
 
 /** The text of a JWS as it is; every other payload is an object. What the vault wrote is canonical: nothing hides in it. */

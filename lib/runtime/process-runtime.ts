@@ -81,6 +81,7 @@ export class ProcessRuntime implements Runtime {
     const machine = new AccountMachine(configuration, ledger, {
       vaultHost: this.#vault(),
       doorOf: (accountId) => this.#doorOf(accountId),
+      machines: () => this.#machines,
       closed: (closed) => this.#machines.delete(closed),
     });
     this.#machines.add(machine);

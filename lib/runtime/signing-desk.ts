@@ -9,6 +9,8 @@ interface Waiting {
 
 /** What goes to the vault in one call, and how many calls are under way: the next batch gathers meanwhile. */
 const MOST_PER_CALL = 512;
+/** Of their texts, unless it is one document: answers are parsed in the main thread, and three may come at once. */
+const MOST_CHARACTERS_PER_CALL = 256 * 1024;
 const MOST_CALLS = 3;
 /** What may wait here, in characters: a flow that is faster than the disk is told so before memory ends. */
 const MOST_WAITING = 64 * 1024 * 1024;
@@ -39,10 +41,20 @@ export class SigningDesk {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      const batch = this.#waiting.splice(0, MOST_PER_CALL);
-      void this.#send(batch);
+      void this.#send(this.#take());
       this.#flushSoon();
     });
+  }
+
+  #take(): Waiting[] {
+    let characters = 0;
+    let count = 0;
+    for (const { reading } of this.#waiting) {
+      characters += reading.document.text.length;
+      if (count === MOST_PER_CALL || (count > 0 && characters > MOST_CHARACTERS_PER_CALL)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
