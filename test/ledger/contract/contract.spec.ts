@@ -1,6 +1,8 @@
+import { chains } from './chaining';
 import { connections } from './connecting';
 import { faults } from './faults';
 import { tangles } from './networks';
+import { listeners } from './overhearing';
 import { payers } from './paying';
 import { readers } from './reading';
 import { recorders } from './recording';
@@ -28,6 +30,8 @@ for (const network of tangles()) {
     payers(opened);
     readers(opened);
     recorders(opened);
+    chains(opened);
+    listeners(opened);
     faults(opened);
   });
 }
