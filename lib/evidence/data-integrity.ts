@@ -43,6 +43,8 @@ function proof({ context }: SignableDocument, documentHash: Uint8Array, facts: S
 
 interface ReadProofs {
   readonly content: JsonObject;
+  /** False: `@context` goes on behind what any of the proofs covers. */
+  readonly isCovered: boolean;
   readonly signatures: readonly ReadSignature[];
 }
 
@@ -59,12 +61,14 @@ export function readProofs({ proof, ...unsecured }: JsonObject): ReadProofs {
   if (proofs.length > MOST_PROOFS) throw signatureInvalid('proof-count', String(proofs.length));
   const whole = new ProofDocument(unsecured);
   let content = whole;
+  let isCovered = false;
   const signatures = proofs.map((each) => {
     const covered = coveredBy(each, whole);
+    if (covered?.contextLength === whole.contextLength) isCovered = true;
     if (covered && covered.contextLength < content.contextLength) content = covered;
     return readProof(each, covered);
   });
-  return { content: content.content, signatures };
+  return { content: content.content, isCovered, signatures };
 }
 
 /** A document without proofs, hashed once for all proofs that cover the same. */

@@ -23,6 +23,11 @@ export interface SignedDocument {
   readonly leaf: Uint8Array;
   /** What was signed: the document without proofs, or what is in the JWS. */
   readonly content: JsonValue;
+  /**
+   * False: there is more in `@context` than any signature covers. Signatures allow that (eddsa-jcs-2022 §3.3.2 step 4) and
+   * call only the content verified; who passes the document on as it is would pass on what nobody has signed.
+   */
+  readonly isCovered: boolean;
   /** At least one; all of them must be right. */
   readonly signatures: readonly ReadSignature[];
 }
@@ -40,7 +45,7 @@ export function readSigned(payload: unknown): SignedDocument {
   // base64url makes four characters of three bytes.
   if (payload.length > (FOREIGN_LIMITS.bytes / 3) * 4) throw tooLarge(FOREIGN_LIMITS);
   const { content, signature } = readJws(payload);
-  return { format: 'jws', leaf: Buffer.from(payload, 'latin1'), content, signatures: [signature] };
+  return { format: 'jws', leaf: Buffer.from(payload, 'latin1'), content, isCovered: true, signatures: [signature] };
 }
 
 function readSecured(payload: unknown): SignedDocument {
@@ -48,6 +53,6 @@ function readSecured(payload: unknown): SignedDocument {
   // A copy: whatever the payload is, what is read now is what was put into the leaf.
   const secured = JSON.parse(text) as JsonValue;
   if (typeof secured !== 'object' || secured === null || Array.isArray(secured)) throw signatureInvalid('unsigned');
-  const { content, signatures } = readProofs(secured as JsonObject);
-  return { format: 'data-integrity', leaf: Buffer.from(text, 'utf8'), content, signatures };
+  const read = readProofs(secured as JsonObject);
+  return { format: 'data-integrity', leaf: Buffer.from(text, 'utf8'), ...read };
 }

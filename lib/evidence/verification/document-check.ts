@@ -30,7 +30,7 @@ export type SignatureClaim = Pick<ReadSignature, 'signer' | 'signedAt' | 'sequen
 
 export interface ReadDocument {
   readonly leafHash: Uint8Array;
-  /** Every signature was found good. */
+  /** Every signature was found good, and together they cover all of it. */
   readonly authentic: boolean;
   readonly signatures: readonly SignatureClaim[];
   /** What is after `signedAt` for certain: a JWS says whole seconds. Milliseconds. */
@@ -68,7 +68,8 @@ export class DocumentChecker {
         report('SIGNATURE_EXPIRED', { signer, expiresAt: new Date(expiresAt).toISOString() });
       } else report('PAYLOAD_CHANGED', { signer });
     }
-    const authentic = bad.length === 0;
+    if (bad.length === 0 && !document.isCovered) report('CONTEXT_UNSIGNED');
+    const authentic = bad.length === 0 && document.isCovered;
     const claims = document.signatures.map(({ signer, signedAt, sequence }) => ({ signer, signedAt, sequence }));
     const hash = leafHash(document.leaf);
     const found = evidenced ? this.#readEvidence(evidence, report) : undefined;

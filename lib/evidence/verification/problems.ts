@@ -16,6 +16,7 @@ export const PROBLEMS = {
   SIGNATURE_UNREADABLE: 'The document has a signature of a kind or form that is not known: __reason__.',
   PAYLOAD_CHANGED: 'The signature of __signer__ does not fit the document: one of the two was changed.',
   SIGNATURE_EXPIRED: 'The signature of __signer__ was good until __expiresAt__ only.',
+  CONTEXT_UNSIGNED: 'Something was added to the "@context" of the document that no signature covers.',
   SIGNER_UNTRUSTED: 'The document is signed by __signer__, who is not trusted.',
 
   // Evidence and checkpoints

@@ -125,6 +125,27 @@ describe('a signed document', () => {
     assert.deepEqual([valid, codes(problems)], [false, ['SIGNATURE_EXPIRED']]);
   });
 
+  it('got something into its context that its signer has not signed', async () => {
+    const facts = { signer: machine, created: MORNING, sequence: 0 };
+    const sign = (context: unknown) =>
+      JSON.parse(signDocument(signableDocument({ '@context': context, value: 1 }), 'data-integrity', facts));
+    for (const [signed, changed] of [
+      ['u:a', ['u:a', 'u:b']],
+      [['u:a'], ['u:a', { value: 'u:b' }]],
+      [[], ['u:b']],
+      [[], 'u:b'],
+    ] as const) {
+      const altered = { ...sign(signed), '@context': changed };
+      const { valid, signer, problems } = await offline(altered, { trusted });
+      assert.deepEqual([valid, signer, codes(problems)], [false, null, ['CONTEXT_UNSIGNED']], JSON.stringify(changed));
+    }
+    const [part, whole] = [sign(['u:a']), sign(['u:a', 'u:b'])];
+    for (const payload of [part, whole, { ...whole, proof: [part.proof, whole.proof] }, { ...part, '@context': 'u:a' }])
+      assert.deepEqual((await offline(payload, { trusted })).problems, []);
+    const forged = { ...part, '@context': ['u:a', 'u:b'], value: 2 };
+    assert.deepEqual(codes((await offline(forged, { trusted })).problems), ['PAYLOAD_CHANGED']);
+  });
+
   it('without a place in a log is valid, with a warning', async () => {
     const facts = { signer: machine, created: MORNING };
     const foreign = JSON.parse(signDocument(signableDocument({ value: 1 }), 'data-integrity', facts));
