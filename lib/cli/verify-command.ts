@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Problem, parseStrictJson, type RecordLedger, type Verification, verify } from '../evidence';
+import {
+  MOST_CHARACTERS,
+  type Problem,
+  parseStrictJson,
+  type RecordLedger,
+  type Verification,
+  verify,
+} from '../evidence';
 import { parseNodeUrl, RemoteLedger, SupervisedLedger } from '../ledger';
 import { publicKeyOfDidKey } from '../values';
 
@@ -102,13 +109,22 @@ async function judge({ file, evidence, successions, trusted, ledger }: VerifyPar
 
 async function contentOf(file: string): Promise<Uint8Array> {
   try {
-    if (file !== '-') return await readFile(file);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
-    return Buffer.concat(chunks);
+    return file === '-' ? await standardInput() : await readFile(file);
   } catch (error) {
     throw new CouldNotTell(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** It may have no end. */
+async function standardInput(): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk as Uint8Array);
+    length += (chunk as Uint8Array).length;
+    if (length > MOST_CHARACTERS) throw new Error(`more than ${MOST_CHARACTERS} characters; verify it in parts`);
+  }
+  return Buffer.concat(chunks);
 }
 
 async function evidenceIn(file: string): Promise<unknown> {

@@ -18,6 +18,7 @@ export { type LogProof, readProof, writeProof } from './tlog-proof';
 export {
   type DocumentsSummary,
   type LogSummary,
+  MOST_CHARACTERS,
   PROBLEM_CODES,
   type Problem,
   type ProblemCode,

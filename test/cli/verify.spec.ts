@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { Verification } from '../../lib/evidence';
 import { Notary, parsed } from '../evidence/verification/notary';
 
@@ -109,6 +110,25 @@ describe('machine-economy verify', function () {
     const { code, out } = await run(['-'], `${document}\n`.repeat(50));
     assert.equal(code, 1);
     assert.match(out, /and 29 more/);
+  });
+
+  it('could not tell of an input that goes on and on, and does not wait for its end', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'verify', '-']);
+    let err = '';
+    child.stderr.on('data', (data) => {
+      err += data;
+    });
+    const piece = Buffer.from(`${document}\n`.repeat(1000));
+    const long = Readable.from(
+      (function* () {
+        for (let sent = 0; sent < 2 ** 30; sent += piece.length) yield piece;
+      })(),
+    );
+    long.pipe(child.stdin);
+    child.stdin.on('error', () => long.destroy());
+    const [code] = await once(child, 'close');
+    assert.equal(code, 2);
+    assert.match(err, /in parts/);
   });
 
   for (const [what, parameters, input] of [

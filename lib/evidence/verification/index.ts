@@ -1,3 +1,4 @@
+export { MOST_CHARACTERS } from './bundle';
 export { rememberingRecords } from './known-records';
 export {
   PROBLEM_CODES,
