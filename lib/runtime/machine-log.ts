@@ -20,6 +20,8 @@ const REOPEN_MS = 5_000;
 /** How long a document waits for a log that cannot be opened yet. */
 const PATIENCE_MS = 30_000;
 const STATUS_MS = 250;
+/** What may come twice after a crash. */
+const MOST_UNACKNOWLEDGED = 1000;
 /** No node's id: evidence for the machine's owner, told by its wallet. */
 const OWNER = '';
 
@@ -267,10 +269,13 @@ export class MachineLog {
         for (;;) {
           const [logId, account] = [this.#logId, this.#account];
           if (logId === undefined || !account) return;
-          // Of before the vault had to restart.
-          await this.#acknowledge(logId, taker);
+          // Each acknowledgement is on disk before it counts: as often would cost more than the evidence.
+          if (taker.untaken.length >= MOST_UNACKNOWLEDGED) await this.#acknowledge(logId, taker);
           const page = await this.host.vault.evidence(account.accountId, nodeId, taker.after);
-          if (!page || this.#takers.get(nodeId) !== taker) break;
+          if (!page || this.#takers.get(nodeId) !== taker) {
+            await this.#acknowledge(logId, taker);
+            break;
+          }
           for (const reading of this.#readings(page)) {
             taker.listener(reading);
             taker.after = reading.sequence;
@@ -278,7 +283,6 @@ export class MachineLog {
           }
           // Node-RED brings a message to the next node a turn later: what is acknowledged has arrived there.
           await new Promise((turn) => setImmediate(turn));
-          await this.#acknowledge(logId, taker);
           this.#statusSoon();
         }
       }
