@@ -123,6 +123,13 @@ describe('signing data', () => {
     const [result] = await signing.sign([reading({ n: 1 })]);
     assert.ok(result && 'refused' in result && result.refused.detail === 'log-behind');
     assert.equal(merkleLog.size, 1);
+    assert.equal(signing.stopped?.detail, 'log-behind');
+    await assert.rejects(
+      signing.alone(() => merkleLog.append([{ text: 'last words' }])),
+      { code: 'JOURNAL_DAMAGED', detail: 'log-behind' },
+      'nor does it hand its voice over',
+    );
+    assert.equal(merkleLog.size, 1);
   });
 
   for (const moment of ['before-commit', 'after-commit', 'before-acknowledge'] as const) {
