@@ -121,6 +121,36 @@ describe('evidence, with real threads and a real ledger', function () {
     assert.equal(((await heads.json()) as { items: string[] }).items.length, 1, 'one deposit');
   });
 
+  it('pays while it anchors: neither waits for long, and the deposit of the log is not spent', async () => {
+    const ledger = sandbox();
+    const policy = { budgets: [{ amount: '100 IOTA', window: '24h' }], payees: ['*'] };
+    const [machine, payee] = [openMachine(ledger, 'press', { policy }), openMachine(ledger, 'payee')];
+    const to = await didOf(payee);
+    const arrived = evidenced(machine, 50);
+    const signing = (async () => {
+      for (let n = 0; n < 50; n += 1) {
+        await sign(machine, { n });
+        await new Promise((next) => setTimeout(next, 100));
+      }
+    })();
+    const waited: number[] = [];
+    while ((await machine.balance()).available === '0') await new Promise((retry) => setTimeout(retry, 50));
+    for (let n = 0; n < 5; n += 1) {
+      const asked = performance.now();
+      const order = { to, amount: '1 IOTA', reference: `${n}`, paymentId: `${n}`, origin: { nodeId: 'pay' } };
+      assert.equal((await machine.pay(order, () => {})).status, 'confirmed');
+      waited.push(performance.now() - asked);
+    }
+    await signing;
+    assert.equal(new Set((await arrived).map(({ sequence }) => sequence)).size, 50);
+    const { total, reserved, available } = await machine.balance();
+    assert.equal(BigInt(total), 995_000_000n, 'only the payments are gone');
+    assert.ok(BigInt(reserved) > 0n, 'the deposit is not for payments');
+    assert.equal(BigInt(available), BigInt(total) - BigInt(reserved));
+    // A milestone a second: its own, and at most the one of a record that was under way.
+    assert.ok(Math.max(...waited) < 10_000, `${waited.map(Math.round)} ms`);
+  });
+
   it('signs while the ledger is away, and anchors all of it when it is back', async () => {
     // A first life, in which the machine gets its key and its money.
     const first = openMachine(sandbox(), 'press');
