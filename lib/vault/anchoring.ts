@@ -103,10 +103,8 @@ export class Anchoring {
     if (this.#closed || digits === undefined || tag === undefined) return;
     const size = Number(digits);
     if (size > log.size) throw behind(size, log.size);
-    if (size > (log.lastAnchor(networkId)?.size ?? 0)) {
-      const text = log.checkpointOf(size);
-      await log.anchored(networkId, { size, text, tag, transactionId, height, confirmedAt });
-    }
+    const text = log.checkpointOf(size);
+    await log.anchored(networkId, { size, text, tag, transactionId, height, confirmedAt });
     await account.recordReported(recordId);
     if (this.#underWay !== undefined && this.#underWay <= size) this.#underWay = undefined;
     this.#say(undefined);
