@@ -28,6 +28,9 @@ export const ERROR_CODES = [
   'SIGNATURE_INVALID',
   'EVIDENCE_INVALID',
   'BACKLOG_FULL',
+  'OFFER_EXPIRED',
+  'NO_PROPOSAL',
+  'DELIVERY_LATE',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

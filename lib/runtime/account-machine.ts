@@ -5,6 +5,7 @@ import type { Balance, HistoryEntry, PaymentOrder, PaymentReport, Receipt } from
 import type { OpenedAccount } from '../vault';
 import type { AccountDoor } from './account-door';
 import { MachineLog } from './machine-log';
+import type { Marketplace } from './marketplace';
 import type {
   AnchoringSettings,
   EvidencedReading,
@@ -66,6 +67,12 @@ export class AccountMachine implements Machine {
 
   get state(): MachineState {
     return this.#state;
+  }
+
+  get marketplace(): Marketplace {
+    throw new CodedError('CONFIG_INVALID', 'not-available', 'the marketplace is not available yet', {
+      name: 'marketplace',
+    });
   }
 
   get log(): MachineLog {

@@ -2,5 +2,6 @@
 export { CodedError, type ErrorCode, type ErrorParameters, isCodedError } from '../errors';
 export { compileSchema, isEncrypted } from '../evidence';
 export { formatAmount, parseAmount, parsePayable } from '../values';
+export * from './marketplace';
 export * from './runtime';
 export { closeRuntimes, runtimeOf } from './runtime-of';

@@ -9,6 +9,7 @@ import type {
 } from '../evidence';
 import type { JsonObject, JsonValue } from '../journal';
 import type { NetworkInfo } from '../ledger';
+import type { Contract } from '../market/market-order';
 import type {
   AccountEvent,
   Balance,
@@ -20,6 +21,7 @@ import type {
   ReceivedPayment,
 } from '../payments/order';
 import type { LogStopped } from '../vault';
+import type { Marketplace } from './marketplace';
 
 /**
  * What nodes may use: ledgers and machines of this Node-RED process. They belong to the runtime and not to a node, so a
@@ -156,6 +158,8 @@ export type MachineEvent =
   | { readonly event: 'payment-failed'; readonly paymentId: string; readonly code: string; readonly message: string }
   /** A receipt whose pay node is gone. */
   | { readonly event: 'receipt'; readonly receipt: Receipt }
+  /** A finished contract whose buy node is gone. */
+  | { readonly event: 'contract'; readonly contract: Contract }
   /** Evidence whose sign-data node is gone. */
   | { readonly event: 'evidence'; readonly document: SignedPayload | EncryptedPayload; readonly evidence: Evidence }
   | LogStopped;
@@ -252,6 +256,9 @@ export interface Machine {
     options: { readonly listenerId: string; readonly from: ListenFrom },
     handler: (payment: ReceivedPayment, redelivered: boolean) => void,
   ): Promise<() => void>;
+
+  /** What it offers and buys. */
+  readonly marketplace: Marketplace;
   close(): Promise<void>;
 }
 

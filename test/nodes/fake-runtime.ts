@@ -175,6 +175,7 @@ export class FakeLedger extends Watched<LedgerState> implements LedgerConnection
 }
 
 export class FakeMachine extends Watched<MachineState> implements Machine {
+  readonly marketplace = {} as Machine['marketplace'];
   readonly payments: FakePayment[] = [];
   readonly events = new Set<(event: MachineEvent) => void>();
   readonly redelivery = new Map<string, (report: PaymentReport & { readonly kind: 'confirmed' }) => void>();
