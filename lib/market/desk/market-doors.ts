@@ -31,8 +31,8 @@ export interface MarketDoors {
 
   /** The flow has it. For a `start` the delivery begins with this. */
   noticed(noticeId: string): Promise<void>;
-  /** Notices of nodes that do not attend: for the wallet. */
-  unattended(): Promise<readonly string[]>;
+  /** Tells what became of purchases whose node does not attend (contracts and failures): for the wallet. */
+  tellUnattended(): Promise<void>;
 
   search(
     listenerId: string,
