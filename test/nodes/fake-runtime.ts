@@ -22,6 +22,7 @@ import type {
   SignOrder,
   SuccessorOrder,
 } from '../../lib/runtime';
+import { FakeMarketplace } from './fake-marketplace';
 
 export const NETWORK: NetworkInfo = {
   protocol: 'tangle',
@@ -175,7 +176,7 @@ export class FakeLedger extends Watched<LedgerState> implements LedgerConnection
 }
 
 export class FakeMachine extends Watched<MachineState> implements Machine {
-  readonly marketplace = {} as Machine['marketplace'];
+  readonly marketplace = new FakeMarketplace();
   readonly payments: FakePayment[] = [];
   readonly events = new Set<(event: MachineEvent) => void>();
   readonly redelivery = new Map<string, (report: PaymentReport & { readonly kind: 'confirmed' }) => void>();
@@ -307,7 +308,7 @@ export class FakeMachine extends Watched<MachineState> implements Machine {
   /** Nodes that still hold on to this machine: all of it must be gone after a close. */
   get held(): number {
     const held = [this.listeners, this.events, this.redelivery, this.listening, this.evidence, this.log.listeners];
-    return held.reduce((count, { size }) => count + size, 0);
+    return held.reduce((count, { size }) => count + size, this.marketplace.held);
   }
 
   #fail(): void {
