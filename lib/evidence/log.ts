@@ -1,5 +1,5 @@
 import { CodedError } from '../errors';
-import type { Append, Journal, JournalEvent } from '../journal';
+import type { Append, Journal, JournalEvent, Sql } from '../journal';
 import { didKeyOf } from '../values';
 import { BACKLOG_LIMIT, Backlog, type BacklogLimit, type WaitingDocument, type WaitingOrigin } from './backlog';
 import { readCheckpoint, writeCheckpoint } from './checkpoint';
@@ -85,10 +85,14 @@ export class Log {
    * signed: the first of these is `size`. Documents that nobody waits for are never refused.
    *
    * @param options.closing did of the successor: these are the last leaves of this log
+   * @param options.note runs in the same write: what it appends and these leaves are on disk together, or neither is
    * @throws CodedError `BACKLOG_FULL` (before anything is written), `KEY_MISSING` (`succeeded`) for a log that is closed,
    * `JOURNAL_DAMAGED`
    */
-  async append(leaves: readonly Leaf[], options: { readonly closing?: string } = {}): Promise<void> {
+  async append(
+    leaves: readonly Leaf[],
+    options: { readonly closing?: string; readonly note?: (append: Append, sql: Sql) => void } = {},
+  ): Promise<void> {
     this.#assertOpen();
     if (this.#appending) throw new Error('the append before is not durable yet');
     if (leaves.length === 0) return;
@@ -106,6 +110,7 @@ export class Log {
         const { at } = record(append, 'log.grew', { size: tree.size, root });
         this.#backlog.insert(entries, at, sql);
         if (options.closing !== undefined) record(append, 'log.closed', { successor: options.closing });
+        options.note?.(append, sql);
       });
     } finally {
       this.#appending = false;

@@ -99,8 +99,7 @@ export class Account {
    */
   async pay(order: PaymentOrder): Promise<AcceptedPayment> {
     const engine = this.#engine;
-    const { network, identity } = engine.ports;
-    const checked = checkOrder(order, { self: identity.address, contacts: engine.contacts, network });
+    const checked = this.#check(order);
     const paymentId = checked.paymentId ?? newPaymentId(engine.now(), engine.ports.random);
     const before = knownPayment(paymentId, checked, engine);
     if (before) {
@@ -108,12 +107,7 @@ export class Account {
       if (engine.ports.journal.damage === undefined) await engine.write(() => undefined);
       return before;
     }
-    await this.firstLook();
-    engine.assertNotFrozen();
-    this.#judge(checked);
-    await assertDeposits(checked, engine);
-    // Money that has just arrived may not have been read yet.
-    if (fundsMissing(checked, engine)) await this.#readForward();
+    await this.#assertTakeable(checked);
     const accepted = await engine.write((append): AcceptedPayment => {
       engine.assertOpen();
       // All of it once more, where nothing can come in between.
@@ -140,6 +134,17 @@ export class Account {
     this.#pump.loop.kick();
     this.#patrol.loop.kick();
     return accepted;
+  }
+
+  /**
+   * Would this order be taken now? Nothing is reserved: `pay` asks again.
+   * @throws CodedError as {@link pay}
+   */
+  async assertPayable(order: PaymentOrder): Promise<void> {
+    const checked = this.#check(order);
+    await this.#assertTakeable(checked);
+    const missing = fundsMissing(checked, this.#engine);
+    if (missing) throw missing;
   }
 
   /** The flow has the receipt: it is not told again. */
@@ -305,6 +310,22 @@ export class Account {
     this.#chase.resume();
     this.#reader.loop.kick();
     this.#patrol.loop.kick();
+  }
+
+  #check(order: PaymentOrder): CheckedOrder {
+    const { contacts, ports } = this.#engine;
+    return checkOrder(order, { self: ports.identity.address, contacts, network: ports.network });
+  }
+
+  /** All that can be asked before the write, some of it of the ledger. */
+  async #assertTakeable(checked: CheckedOrder): Promise<void> {
+    const engine = this.#engine;
+    await this.firstLook();
+    engine.assertNotFrozen();
+    this.#judge(checked);
+    await assertDeposits(checked, engine);
+    // Money that has just arrived may not have been read yet.
+    if (fundsMissing(checked, engine)) await this.#readForward();
   }
 
   /** @returns the moment it was judged at */

@@ -8,6 +8,7 @@ import {
   signDocument,
   type WaitingOrigin,
 } from '../evidence';
+import type { Append, Sql } from '../journal';
 
 /** A document on its way into the log. */
 export interface ReadingToSign {
@@ -50,6 +51,16 @@ interface Queued {
   readonly settle: (result: SigningResult) => void;
 }
 
+/** Runs in the write that appends the documents. */
+export type Note = (append: Append, sql: Sql, texts: readonly string[]) => void;
+
+interface NotedDocuments {
+  readonly documents: readonly SignableDocument[];
+  readonly note: Note;
+  resolve(texts: readonly string[]): void;
+  reject(error: unknown): void;
+}
+
 interface SignedLeaf {
   readonly text: string;
   readonly payload: string;
@@ -62,6 +73,7 @@ interface SignedLeaf {
  */
 export class DataSigning {
   readonly #queue: Queued[] = [];
+  readonly #noted: NotedDocuments[] = [];
   /** Batches and statements take turns: a sequence number is the size of the log when its document is signed. */
   #turn: Promise<unknown> = Promise.resolve();
   #running = false;
@@ -78,6 +90,22 @@ export class DataSigning {
     return Promise.all(
       readings.map((reading) => new Promise<SigningResult>((settle) => this.#enqueue({ reading, settle }))),
     );
+  }
+
+  /**
+   * Signs documents that nobody waits for, as they are, and runs `note` in the write that appends them: a decision and the
+   * words that tell it are on disk together, or neither is.
+   *
+   * @param documents at least one
+   * @returns their texts (data-integrity)
+   * @throws CodedError as {@link Log.append}, and whatever `note` throws
+   */
+  signNoted(documents: readonly SignableDocument[], note: Note): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      this.#noted.push({ documents, note, resolve, reject });
+      if (this.#noted.length > 1) return;
+      void this.#inTurn(() => this.#signAllNoted(this.#noted.splice(0)));
+    });
   }
 
   /** Why nothing is signed any more, if so. */
@@ -103,6 +131,42 @@ export class DataSigning {
   /** Resolves when everything that was handed over has an answer. */
   async idle(): Promise<void> {
     while (this.#running) await this.#inTurn(async () => {});
+  }
+
+  /** What came while another write was under way shares the next one. */
+  async #signAllNoted(noted: readonly NotedDocuments[]): Promise<void> {
+    try {
+      const texts = await this.#appendNoted(noted);
+      for (const [index, { resolve }] of noted.entries()) resolve(texts[index] ?? []);
+    } catch (error) {
+      const [only] = noted;
+      // One of them is to blame, and undid the others'.
+      if (noted.length > 1) for (const one of noted) await this.#signAllNoted([one]);
+      else only?.reject(error);
+    }
+  }
+
+  async #appendNoted(noted: readonly NotedDocuments[]): Promise<readonly (readonly string[])[]> {
+    if (this.#stopped) throw this.#stopped;
+    let sequence = this.log.size;
+    const signed = noted.map(({ documents, note }) => {
+      const texts = documents.map((document) => {
+        const facts = { signer: this.signer, created: this.doors.now(), sequence };
+        sequence += 1;
+        return signDocument(document, 'data-integrity', facts);
+      });
+      return { texts, note };
+    });
+    await this.log.append(
+      signed.flatMap(({ texts }) => texts.map((text) => ({ text }))),
+      {
+        note: (append, sql) => {
+          for (const { texts, note } of signed) note(append, sql, texts);
+        },
+      },
+    );
+    this.doors.appended();
+    return signed.map(({ texts }) => texts);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { CodedError } from '../../lib/errors';
 import { type BacklogLimit, Log, log, readSigned, signableDocument } from '../../lib/evidence';
-import { openJournal, SimulatedDisk } from '../../lib/journal';
+import { type Append, type Journal, openJournal, SimulatedDisk, type Sql } from '../../lib/journal';
 import { didKeyOf } from '../../lib/values';
 import { DataSigning, type ReadingToSign, type SigningResult } from '../../lib/vault/data-signing';
 
@@ -18,10 +18,11 @@ function identity() {
 
 function desk(options: { backlogLimit?: BacklogLimit } = {}) {
   const me = identity();
-  const merkleLog = new Log(openJournal({ memory: true, projections: [log] }), me, options);
+  const journal = openJournal({ memory: true, projections: [log] });
+  const merkleLog = new Log(journal, me, options);
   let appended = 0;
   const signing = new DataSigning(merkleLog, me, { appended: () => (appended += 1), now: () => 1_790_000_000_123 });
-  return { me, merkleLog, signing, appends: () => appended };
+  return { me, journal, merkleLog, signing, appends: () => appended };
 }
 
 const reading = (payload: unknown, more: Partial<ReadingToSign> = {}): ReadingToSign => ({
@@ -160,4 +161,66 @@ describe('signing data', () => {
       }
     });
   }
+
+  describe('with a note', () => {
+    const noting = (type: string) => (append: Append, _sql: Sql, texts: readonly string[]) =>
+      void append(type, { count: texts.length });
+
+    function eventsOf(journal: Journal): string[] {
+      return journal.sql.all('SELECT type FROM journal_event ORDER BY sequence').map(({ type }) => String(type));
+    }
+
+    it('writes the leaf and what it means together', async () => {
+      const { journal, signing, me } = desk();
+      const [text = ''] = await signing.signNoted([signableDocument({ n: 0 })], noting('contract.moved'));
+      assert.deepEqual(eventsOf(journal), ['log.grew', 'contract.moved']);
+      const { signatures } = readSigned(text);
+      assert.deepEqual([signatures[0]?.signer, signatures[0]?.sequence, signatures[0]?.verify()], [me.did, 0, true]);
+    });
+
+    it('does neither when the note fails, and leaves those beside it alone', async () => {
+      const { journal, signing, merkleLog } = desk();
+      const failing = () => {
+        throw new CodedError('CONFIG_INVALID', 'contract-state', 'too late');
+      };
+      const results = await Promise.allSettled([
+        signing.signNoted([signableDocument({ n: 'first' })], noting('a')),
+        signing.signNoted([signableDocument({ n: 'bad' })], failing),
+        signing.signNoted([signableDocument({ n: 'last' }), signableDocument({ n: 'very last' })], noting('b')),
+      ]);
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled'],
+      );
+      assert.equal(merkleLog.size, 3);
+      assert.deepEqual(eventsOf(journal), ['log.grew', 'a', 'log.grew', 'b']);
+      const sequences = results.flatMap((result) =>
+        result.status === 'fulfilled' ? result.value.map((text) => readSigned(text).signatures[0]?.sequence) : [],
+      );
+      assert.deepEqual(sequences, [0, 1, 2]);
+    });
+
+    it('shares one write among those that come together', async () => {
+      const { journal, signing } = desk();
+      await Promise.all(
+        Array.from({ length: 50 }, (_, n) => signing.signNoted([signableDocument({ n })], noting('note'))),
+      );
+      const grown = eventsOf(journal).filter((type) => type === 'log.grew');
+      assert.ok(grown.length <= 2, `${grown.length} writes for 50 documents`);
+    });
+
+    it('takes its turn with data, and refuses once signing has stopped', async () => {
+      const { signing, merkleLog } = desk();
+      await Promise.all([
+        signing.sign([reading({ n: 0 })]),
+        signing.signNoted([signableDocument({ n: 1 })], noting('note')),
+        signing.sign([reading({ n: 2 })]),
+      ]);
+      assert.equal(merkleLog.size, 3);
+      signing.stop(new CodedError('JOURNAL_DAMAGED', 'log-behind', 'an old copy'));
+      await assert.rejects(signing.signNoted([signableDocument({ n: 3 })], noting('note')), {
+        code: 'JOURNAL_DAMAGED',
+      });
+    });
+  });
 });
