@@ -1,7 +1,12 @@
 export type { ChannelSignal, Channels } from './channel/channels';
 export * from './desk/market-ports';
 export * from './market-order';
+export * from './messages/limits';
 export * from './messages/message';
+export { MESSAGE_SCHEMAS } from './messages/message-schemas';
+export * from './messages/names';
+export { type MessageParts, messageDocument, newMessage } from './messages/new-message';
+export { type Reader, type RefusedMessage, readMessage, readOldMessage } from './messages/read-message';
 export { TIMES, type Times } from './negotiation/terms-of-time';
 export {
   BUYER_TRANSITIONS,
@@ -9,3 +14,4 @@ export {
   SELLER_TRANSITIONS,
   type SellerState,
 } from './negotiation/transitions';
+export * from './quantity';

@@ -40,6 +40,8 @@ export function importsOf(sources: ReadonlyMap<string, string>): Import[] {
     const file = ts.createSourceFile(from, text, ts.ScriptTarget.ES2022);
     const add = (specifier: ts.Node | undefined, typeOnly: boolean) => {
       if (!specifier || !ts.isStringLiteral(specifier) || !specifier.text.startsWith('.')) return;
+      // Data has no layer.
+      if (specifier.text.endsWith('.json')) return;
       const path = normalize(join(dirname(from), specifier.text)).replace(/\.ts$|\/$/, '');
       found.push({ from, to: sources.has(`${path}.ts`) ? path : `${path}/index`, typeOnly });
     };
