@@ -1,5 +1,5 @@
 import type { Bid, ChannelSettings, ChoiceRule, FoundOffer, OfferSearch, Ranking } from '../market-order';
-import type { Message, SignedMessage } from '../messages/message';
+import type { Message, MessageBodies, SignedMessage } from '../messages/message';
 
 /** Names one connection: one identity at one meeting place. */
 export type ChannelId = string;
@@ -57,8 +57,12 @@ export interface Channels {
   search(channelId: ChannelId, searchId: string, search: OfferSearch): Promise<void>;
   stopSearch(channelId: ChannelId, searchId: string): Promise<void>;
 
-  /** Ranks bids by the rule; where the expression is a flow author's, it runs here and for a second at most. */
-  rank(bids: readonly Bid[], rule: ChoiceRule, call: object): Promise<Ranking>;
+  /**
+   * Ranks bids by the rule; where the expression is a flow author's, it runs here and for a second at most.
+   * @param call the body of the signed call: its limits are applied here
+   * @throws CodedError `CONFIG_INVALID` (`expression`, `choice-time`, `choice-answer`): the expression failed
+   */
+  rank(bids: readonly Bid[], rule: ChoiceRule, call: MessageBodies['call']): Promise<Ranking>;
 }
 
 export type ChannelSignal = { readonly channelId: ChannelId } & (

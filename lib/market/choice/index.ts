@@ -1,0 +1,3 @@
+export { distanceInKm } from './distance';
+export { problemOfExpression } from './expression';
+export { rank } from './rank';
