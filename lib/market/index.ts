@@ -15,3 +15,4 @@ export {
   type SellerState,
 } from './negotiation/transitions';
 export * from './quantity';
+export * from './settings';
