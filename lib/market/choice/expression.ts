@@ -36,19 +36,17 @@ export async function rankByExpression(
   const ranked: Bid[] = [];
   let left = bids;
   while (left.length > 0 && ranked.length < PLACES) {
-    let answer: unknown;
+    let named: { readonly bids: readonly Bid[]; readonly list: boolean };
     try {
-      answer = await evaluate(expression, deadline - Date.now(), inputOf(left, call));
+      named = bidsNamed(await evaluate(expression, deadline - Date.now(), inputOf(left, call)), left);
     } catch (error) {
-      // Who is best is known by now; who would be next best is worth no more than the time that was given.
+      // Who is best is known by now, and an expression need not have an answer to what it was not written for.
       if (ranked.length > 0) break;
       throw error;
     }
-    const list: readonly unknown[] | undefined = Array.isArray(answer) ? answer : undefined;
-    const named = bidsNamed(list ?? [answer], left);
-    ranked.push(...named);
-    left = left.filter((bid) => !named.includes(bid));
-    if (list || named.length === 0) break;
+    ranked.push(...named.bids);
+    left = left.filter((bid) => !named.bids.includes(bid));
+    if (named.list || named.bids.length === 0) break;
   }
   return { ranked, refused: left };
 }
@@ -111,26 +109,35 @@ async function evaluate({ expression, regexes, options }: Compiled, time: number
 
 /** New for each evaluation: whatever an expression does to it, it does to its own copy. */
 function inputOf(bids: readonly Bid[], call: MessageBodies['call']): object {
-  const numberOf = (text: string | null) => (text === null ? null : Number(text));
   return {
     // As text, "9" would be more than "10".
-    proposals: bids.map((bid) => ({
-      ...bid,
-      place: bid.place && { ...bid.place },
-      price: Number(bid.price),
-      quantity: Number(bid.quantity),
-      amount: Number(bid.amount),
-    })),
-    call: { ...structuredClone(call), quantity: Number(call.quantity), maxPrice: numberOf(call.maxPrice) },
+    proposals: bids.map((bid) =>
+      withoutNulls({
+        ...bid,
+        place: bid.place && { ...bid.place },
+        price: Number(bid.price),
+        quantity: Number(bid.quantity),
+        amount: Number(bid.amount),
+      }),
+    ),
+    call: withoutNulls({
+      ...structuredClone(call),
+      quantity: Number(call.quantity),
+      maxPrice: call.maxPrice === null ? null : Number(call.maxPrice),
+    }),
   };
 }
 
+/** What is missing compares as false; null would be an error, and one seller who does not say when could stop every choice. */
+function withoutNulls(members: object): object {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
+}
+
 /** Each once, in the order of the answer. @throws CodedError `CONFIG_INVALID` (`choice-answer`) */
-function bidsNamed(answers: readonly unknown[], bids: readonly Bid[]): Bid[] {
-  const named = answers
-    .filter((answer) => answer !== undefined && answer !== null)
-    .map((answer) => bidNamed(answer, bids));
-  return [...new Set(named)];
+function bidsNamed(answer: unknown, bids: readonly Bid[]): { readonly bids: readonly Bid[]; readonly list: boolean } {
+  const answers: readonly unknown[] | undefined = Array.isArray(answer) ? answer : undefined;
+  const named = (answers ?? [answer]).filter((one) => one !== undefined && one !== null);
+  return { bids: [...new Set(named.map((one) => bidNamed(one, bids)))], list: answers !== undefined };
 }
 
 function bidNamed(answer: unknown, bids: readonly Bid[]): Bid {
