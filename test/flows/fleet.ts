@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Balance, Receipt } from '../../lib/payments';
 import { fleetFlow } from './fleet-flow';
 import { freePorts, type NodeRedProcess, UserDirectory } from './node-red-process';
+import { balanceOnLedger } from './sandbox-ledger';
 
 const POLICY = { maxPerPayment: '2 IOTA', budgets: [{ amount: '900 IOTA', window: '24h' }], payees: ['*'] };
 const AT_ONCE = 60;
@@ -125,7 +126,7 @@ export class Fleet {
       const income = sum(orders.filter(({ to }) => to === machine));
       const expected = BigInt(total) - out + income;
       await this.eventually(`machine ${machine} owns ${expected}`, async () => {
-        assert.equal(await this.#unspentOnLedger(address), expected, 'on the ledger');
+        assert.equal(await balanceOnLedger(this.ledgerUrl, address), expected, 'on the ledger');
         const known = await this.balance(machine);
         assert.equal(BigInt(known.total), expected, 'in the journal');
         assert.equal(BigInt(known.available), expected, 'nothing stays reserved');
@@ -185,19 +186,5 @@ export class Fleet {
       }
       await pause(50);
     }
-  }
-
-  async #unspentOnLedger(address: string): Promise<bigint> {
-    const get = async (path: string): Promise<unknown> => (await fetch(`${this.ledgerUrl}/api/${path}`)).json();
-    let sum = 0n;
-    let cursor = '';
-    do {
-      const query = `address=${address}&pageSize=500${cursor && `&cursor=${cursor}`}`;
-      const page = (await get(`indexer/v1/outputs/basic?${query}`)) as { items: string[]; cursor?: string };
-      const outputs = await Promise.all(page.items.map((id) => get(`core/v2/outputs/${id}`)));
-      for (const { output } of outputs as { output: { amount: string } }[]) sum += BigInt(output.amount);
-      cursor = page.cursor ?? '';
-    } while (cursor);
-    return sum;
   }
 }
