@@ -1,0 +1,62 @@
+import type { OfferEvent } from '../market/market-order';
+
+/** What a timer can wait: longer times are waited in pieces. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+interface Running {
+  readonly start: OfferEvent;
+  stopTimer: (() => void) | undefined;
+}
+
+/**
+ * What one offer has started and not stopped yet. Kept in the main thread, beside the actuators: a service ends at its time
+ * whatever has become of the vault, the ledger or the broker meanwhile.
+ */
+export class RunningServices {
+  readonly #running = new Map<string, Running>();
+
+  constructor(private readonly stopIt: (event: OfferEvent) => void) {}
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** @returns false when it runs already: then only its end is set anew */
+  started(start: OfferEvent): boolean {
+    const { contractId } = start;
+    if (contractId === null) return false;
+    const known = this.#running.get(contractId);
+    known?.stopTimer?.();
+    const stopTimer =
+      start.until === null ? undefined : at(Date.parse(start.until), () => this.stopped(contractId, start));
+    this.#running.set(contractId, { start, stopTimer });
+    return known === undefined;
+  }
+
+  /** @returns false when nothing of that contract ran any more */
+  stopped(contractId: string, event: OfferEvent): boolean {
+    const running = this.#running.get(contractId);
+    if (!running) return false;
+    this.#running.delete(contractId);
+    running.stopTimer?.();
+    this.stopIt({ ...running.start, ...event, event: 'stop' });
+    return true;
+  }
+
+  /** Everything, at once. */
+  stopAll(reason: string): void {
+    for (const [contractId, { start }] of [...this.#running]) this.stopped(contractId, { ...start, reason });
+  }
+}
+
+/** Calls back at a moment of this machine's clock as it is now: one that is set later changes nothing. */
+function at(moment: number, run: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const end = performance.now() + Math.max(0, moment - Date.now());
+  const wait = () => {
+    const left = end - performance.now();
+    timer = setTimeout(left > LONGEST_TIMER_MS ? wait : run, Math.min(Math.max(0, left), LONGEST_TIMER_MS));
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
