@@ -1,4 +1,7 @@
 export type { ChannelSignal, Channels } from './channel/channels';
+export { contracts } from './desk/contract-book';
+export { hasContracts, Market } from './desk/market';
+export { MARKET_NODE, type MarketDoors } from './desk/market-doors';
 export * from './desk/market-ports';
 export * from './market-order';
 export * from './messages/limits';
