@@ -94,10 +94,14 @@ export function transition<S extends string, E extends string>(
   return found;
 }
 
-/** The table as Markdown, for the docs. */
-export function printTransitions<S extends string, E extends string>(table: TransitionTable<S, E>): string {
-  const rows = Object.entries<{ readonly [event in E]?: Transition<S> }>(table).flatMap(([state, events]) =>
-    Object.entries<Transition<S> | undefined>(events).map(
+type Printed = { readonly to: string; readonly effects: readonly string[] };
+
+/** A table of transitions, of payments or of anything else, as Markdown for the docs. */
+export function printTransitions(table: {
+  readonly [state: string]: { readonly [event: string]: Printed | undefined };
+}): string {
+  const rows = Object.entries(table).flatMap(([state, events]) =>
+    Object.entries(events).map(
       ([event, next]) => `| ${state} | ${event} | ${next?.to} | ${next?.effects.join(', ')} |`,
     ),
   );
