@@ -27,7 +27,7 @@ function rowsOf(table: {
 }
 
 /** States that can follow a state, itself not unless there is a way back. */
-function after(state: string, rows: readonly Row[], without?: string): Set<string> {
+function reachableFrom(state: string, rows: readonly Row[], without?: string): Set<string> {
   const found = new Set<string>();
   const look = (from: string) => {
     for (const { state, event, to } of rows) {
@@ -86,25 +86,25 @@ for (const { side, states, events, rows, ends } of [
 ]) {
   describe(`the table of the ${side}`, () => {
     it('comes to every state, and uses every event', () => {
-      assert.deepEqual([...after('NEW', rows)].sort(), [...states].sort());
+      assert.deepEqual([...reachableFrom('NEW', rows)].sort(), [...states].sort());
       assert.deepEqual([...new Set(rows.map(({ event }) => event))].sort(), [...events].sort());
     });
 
     it('has a way to an end out of every state that is none', () => {
       for (const state of ['NEW', ...states].filter((state) => !ends.includes(state))) {
         assert.ok(
-          ends.some((end) => after(state, rows).has(end)),
+          ends.some((end) => reachableFrom(state, rows).has(end)),
           `${state} never ends`,
         );
       }
     });
 
     it('has ends only where a contract may rest, and comes back from them to nothing but a verdict', () => {
-      const dead = states.filter((state) => after(state, rows).size === 0);
+      const dead = states.filter((state) => reachableFrom(state, rows).size === 0);
       assert.ok(dead.every((state) => ends.includes(state)));
       const verdicts = [...ends, ...(side === 'seller' ? ['REFUNDING'] : [])];
       for (const end of ends)
-        for (const next of after(end, rows)) assert.ok(verdicts.includes(next), `${end}: ${next}`);
+        for (const next of reachableFrom(end, rows)) assert.ok(verdicts.includes(next), `${end}: ${next}`);
     });
 
     it('refuses what it does not list', () => {
@@ -125,27 +125,29 @@ for (const { side, states, events, rows, ends } of [
 describe('the money of a contract', () => {
   it('is ordered by the buyer once, when the seller has countersigned and not before', () => {
     assert.deepEqual(rowsWith('hand order to the payment engine', BUYER), ['ACCEPTING confirm']);
-    assert.ok(!after('PAYING', BUYER).has('ACCEPTING') && !after('PAYING', BUYER).has('CALLING'));
+    assert.ok(!reachableFrom('PAYING', BUYER).has('ACCEPTING') && !reachableFrom('PAYING', BUYER).has('CALLING'));
   });
 
   it('is not forgotten by the buyer: what was paid ends completed, refunded or failed, and never cancelled', () => {
-    assert.ok(!after('PAID', BUYER).has('CANCELLED'));
+    assert.ok(!reachableFrom('PAID', BUYER).has('CANCELLED'));
     // What the engine has is not taken back: only its own refusal ends it without money.
     assert.deepEqual(
       BUYER.filter(({ state }) => state === 'PAYING').map(({ event }) => event),
       ['pay', 'refuse'],
     );
-    assert.ok(!after('NEW', BUYER, 'pay').has('COMPLETED') && !after('NEW', BUYER, 'pay').has('FAILED'));
+    assert.ok(
+      !reachableFrom('NEW', BUYER, 'pay').has('COMPLETED') && !reachableFrom('NEW', BUYER, 'pay').has('FAILED'),
+    );
   });
 
   it('is not called back by the buyer once it is back', () => {
-    assert.equal(after('REFUNDED', BUYER).size, 0);
-    assert.ok(['PAID', 'LATE', 'COMPLETED', 'FAILED'].every((state) => after(state, BUYER).has('REFUNDED')));
+    assert.equal(reachableFrom('REFUNDED', BUYER).size, 0);
+    assert.ok(['PAID', 'LATE', 'COMPLETED', 'FAILED'].every((state) => reachableFrom(state, BUYER).has('REFUNDED')));
   });
 
   it('is there before the seller starts', () => {
     assert.deepEqual(rowsWith('start', SELLER), ['ACCEPTED cover']);
-    const unpaid = after('NEW', SELLER, 'cover');
+    const unpaid = reachableFrom('NEW', SELLER, 'cover');
     for (const state of ['STARTING', 'DELIVERING', 'DELIVERED', 'COMPLETED']) assert.ok(!unpaid.has(state), state);
   });
 
@@ -158,11 +160,12 @@ describe('the money of a contract', () => {
       SELLER.filter(({ to }) => to === 'REFUNDING').map(({ state, event }) => `${state} ${event}`),
       rowsWith('owe refund', SELLER),
     );
-    assert.ok(!after('DELIVERED', SELLER).has('REFUNDING'));
+    assert.ok(!reachableFrom('DELIVERED', SELLER).has('REFUNDING'));
     // Money for what was called off, and for a proposal that nobody has accepted.
     assert.ok(knows(SELLER_TRANSITIONS, 'CANCELLED', 'owe') && knows(SELLER_TRANSITIONS, 'PROPOSED', 'owe'));
     // Money in hand is no reason for `end`: it would be kept.
-    for (const state of ['STARTING', 'DELIVERING', 'DELIVERED']) assert.ok(!after(state, SELLER).has('CANCELLED'));
+    for (const state of ['STARTING', 'DELIVERING', 'DELIVERED'])
+      assert.ok(!reachableFrom(state, SELLER).has('CANCELLED'));
   });
 
   it('moves no machine any more where a delivery ends', () => {
