@@ -19,6 +19,7 @@ const STANDALONE = {
   'vault-worker': 'lib/vault/vault-worker.ts',
   'stardust-worker': 'lib/ledger/stardust-worker.ts',
   'evidence-worker': 'lib/evidence/evidence-worker.ts',
+  'market-worker': 'lib/market/channel/market-worker.ts',
   'sandbox-worker': 'lib/sandbox/tangle-worker.ts',
   'machine-economy': 'lib/cli/machine-economy.ts',
 };

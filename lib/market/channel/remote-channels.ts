@@ -82,5 +82,9 @@ export class RemoteChannels {
 }
 
 function restarting(): CodedError {
-  return new CodedError('LEDGER_UNREACHABLE', 'market-restarting', 'the connection to the marketplace is being restarted');
+  return new CodedError(
+    'LEDGER_UNREACHABLE',
+    'market-restarting',
+    'the connection to the marketplace is being restarted',
+  );
 }
