@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mqtt from 'mqtt';
+import { MESSAGE_TYPES } from '../../lib/market';
 import {
   install,
   nodeOf,
@@ -36,6 +37,7 @@ const SHIPPED = [
   /^dist\/icons\/[a-z-]+\.svg$/,
   /^dist\/locales\/(en-US|de)\/[a-z-]+\.(json|html)$/,
   /^examples\/[a-z-]+\.json$/,
+  /^schemas\/[a-z]+\.json$/,
 ];
 
 describe('the package', function () {
@@ -65,6 +67,7 @@ describe('the package', function () {
       'dist/runtime.js',
       'dist/machine-economy.js',
       'examples/parking.json',
+      ...['envelope', ...MESSAGE_TYPES].map((name) => `schemas/${name}.json`),
       ...TYPES.flatMap((type) => [`dist/${type}.js`, `dist/${type}.html`, `examples/${type}.json`]),
       ...TYPES.flatMap((type) => ['en-US', 'de'].map((language) => `dist/locales/${language}/${type}.json`)),
     ];
