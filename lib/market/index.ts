@@ -1,4 +1,5 @@
 export type { ChannelSignal, Channels } from './channel/channels';
+export { type AttachVaultMessage, RemoteChannels } from './channel/remote-channels';
 export { contracts } from './desk/contract-book';
 export { hasContracts, Market } from './desk/market';
 export { MARKET_NODE, type MarketDoors } from './desk/market-doors';

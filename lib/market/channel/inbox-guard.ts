@@ -146,9 +146,11 @@ export class InboxGuard {
   #readCall({ bytes, service }: Waiting): void {
     if (this.#seen.isRecent(bytes)) return;
     const read = this.#ports.check(bytes);
-    if ('refused' in read || read.message.type !== 'call' || read.message.body.service !== service) return;
-    if (!this.#callsOfOne.take(read.message.from) || !this.#calls.take()) return;
-    this.#ports.onCall(read as SignedMessage<'call'>);
+    if ('refused' in read || read.message.type !== 'call') return;
+    const call = read as SignedMessage<'call'>;
+    if (call.message.body.service !== service) return;
+    if (!this.#callsOfOne.take(call.message.from) || !this.#calls.take()) return;
+    this.#ports.onCall(call);
   }
 
   #refuse(refused: Refused): void {

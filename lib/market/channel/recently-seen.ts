@@ -15,7 +15,7 @@ export class RecentlySeen {
   constructor(private readonly clock: Clock) {}
 
   isRecent(bytes: Uint8Array): boolean {
-    const hash = createHash('sha256').update(bytes).digest('latin1');
+    const hash = createHash('sha256').update(bytes).digest('base64');
     const now = this.clock.elapsed();
     const before = this.#seen.get(hash);
     if (before !== undefined && now - before < RECENT) return true;
