@@ -162,6 +162,16 @@ export class Side {
     return this.eventually(`the end of ${contractId}`, async () => this.contracts().get(contractId), limitMs);
   }
 
+  /** How a contract ended for the seller of this service; a proposal that nobody took is no contract, and cost nothing. */
+  verdictOfSeller(service: string, contractId: string): string | undefined {
+    const contract = this.contracts().get(contractId);
+    if (contract) return contract.status;
+    const names = this.events(service, contractId).map(({ event }) => event);
+    const came = ['inquiry', 'proposed', 'accepted', 'start'].some((name) => names.includes(name));
+    const over = ['rejected', 'expired', 'cancelled'].some((name) => names.includes(name));
+    return over || !came ? 'cancelled' : undefined;
+  }
+
   errors(): Told[] {
     return this.told('error-0');
   }
@@ -216,15 +226,21 @@ export class World {
     readonly sides: readonly Side[],
   ) {}
 
-  static async open(sides: readonly SideOptions[], place = new MeetingPlace()): Promise<World> {
+  /** @param broker another place to meet, of somebody else */
+  static async open(
+    sides: readonly SideOptions[],
+    broker?: { readonly port: number; readonly protocolVersion: string },
+  ): Promise<World> {
     const ledger = await SandboxLedger.start();
-    if (place.port === 0) await place.open();
+    const place = new MeetingPlace();
+    await place.open();
     const { url, faucetUrl } = ledger;
-    const started = await Promise.all(
-      sides.map((options) =>
-        Side.start(options, { ledger: { network: 'tangle', url, faucetUrl }, brokerPort: place.port }),
-      ),
-    );
+    const surroundings = {
+      ledger: { network: 'tangle', url, faucetUrl },
+      brokerPort: broker?.port ?? place.port,
+      ...(broker && { protocolVersion: broker.protocolVersion }),
+    };
+    const started = await Promise.all(sides.map((options) => Side.start(options, surroundings)));
     const world = new World(ledger, place, started);
     for (const side of started) world.#before.set(side, await side.onLedger());
     return world;
@@ -243,12 +259,17 @@ export class World {
 
   /** Both sides end in the same verdict, whatever happened between them. */
   async settled(buyer: Side, seller: Side, contractId: string, limitMs = LIMIT_MS): Promise<Contract> {
-    const [own, theirs] = await Promise.all([buyer.ended(contractId, limitMs), seller.ended(contractId, limitMs)]);
-    const same = async () => {
-      const [mine, other] = [buyer.contracts().get(contractId), seller.contracts().get(contractId)];
-      return mine?.status === other?.status ? mine : undefined;
-    };
-    return buyer.eventually(`one verdict (${own.status}, ${theirs.status})`, same, limitMs);
+    return buyer.eventually(
+      'one verdict',
+      async () => {
+        const contract = buyer.contracts().get(contractId);
+        if (!contract) throw new Error(`none for the buyer of ${contractId}`);
+        const theirs = seller.verdictOfSeller(contract.service, contractId);
+        if (theirs !== contract.status) throw new Error(`${contract.status} and ${theirs} for ${contractId}`);
+        return contract;
+      },
+      limitMs,
+    );
   }
 
   /** What the verdicts of all contracts say together is what the ledger says. */
