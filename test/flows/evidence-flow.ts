@@ -39,6 +39,7 @@ export class ObservedFlow {
   private constructor(
     readonly directory: UserDirectory,
     public nodeRed: NodeRedProcess,
+    readonly ledgerUrl: string,
   ) {}
 
   /** @param watch names for `<node id>:<output>` */
@@ -56,7 +57,7 @@ export class ObservedFlow {
     });
     const z = flow.find(({ type }) => type === 'tab')?.id;
     await directory.writeFlows([...moved, ...teller(z, Object.values(watch))]);
-    return new ObservedFlow(directory, await directory.start());
+    return new ObservedFlow(directory, await directory.start(), `http://127.0.0.1:${ledgerPort}`);
   }
 
   /** Everything that was told under this name so far. */

@@ -94,9 +94,9 @@ describe('two Node-REDs that are killed in the middle of a deal', function () {
 
   it('DELIVERING: what was over before the seller was back is paid back', async () => {
     const contractId = await call('2');
-    await seller.event(SERVICE, contractId, 'start');
+    const { until } = await seller.event(SERVICE, contractId, 'start');
     await seller.kill();
-    await new Promise((over) => setTimeout(over, 2_500));
+    await seller.eventually('the end of its time', async () => Date.now() > Date.parse(String(until)) || undefined);
     await seller.restart();
     const contract = await world.settled(buyer, seller, contractId, SETTLE_LIMIT_MS);
     assert.equal(contract.status, 'refunded');
