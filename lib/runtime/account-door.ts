@@ -9,12 +9,15 @@ import {
   type ReceivedPayment,
 } from '../payments';
 import type { VaultSignal } from '../vault';
+import { MarketDesk } from './market-desk';
 import { ReceiptDesk } from './receipt-desk';
 import type { MachineEvent } from './runtime';
 import type { VaultHost } from './vault-host';
 
 /** So many events wait for a wallet to tell them. */
 const MOST_HELD = 100;
+/** How long a node may take to come back after flows have started, before its wallet hears instead. */
+const ORPHAN_GRACE_MS = 10_000;
 
 type PaymentHandler = (payment: ReceivedPayment, redelivered: boolean) => void;
 
@@ -24,12 +27,14 @@ type PaymentHandler = (payment: ReceivedPayment, redelivered: boolean) => void;
  */
 export class AccountDoor {
   readonly desk: ReceiptDesk;
+  readonly market: MarketDesk;
   readonly #handlers = new Map<string, PaymentHandler>();
   readonly #eventListeners = new Set<(event: MachineEvent) => void>();
   readonly #logListeners = new Set<() => void>();
   /** What no wallet was there to tell: an account that opens frozen says so before any node can listen. */
   readonly #held: MachineEvent[] = [];
   readonly #waitingForVault = new Set<() => void>();
+  #orphanTimer: NodeJS.Timeout | undefined;
 
   constructor(
     readonly accountId: string,
@@ -38,6 +43,14 @@ export class AccountDoor {
     this.desk = new ReceiptDesk({
       // If it is lost the receipt comes again, marked as redelivered.
       reported: (paymentId) => void host.vault.reported(accountId, paymentId).catch(() => {}),
+      announce: (event) => this.#announce(event),
+    });
+    // What is lost of these comes again, marked as redelivered.
+    const { vault } = host;
+    this.market = new MarketDesk({
+      noticed: (noticeId) => void vault.market(accountId, 'noticed', [noticeId]).catch(() => {}),
+      contractDelivered: (listenerId, eventId) =>
+        void vault.market(accountId, 'contractDelivered', [listenerId, eventId]).catch(() => {}),
       announce: (event) => this.#announce(event),
     });
     host.route(accountId, (signal) => this.#hear(signal));
@@ -87,8 +100,19 @@ export class AccountDoor {
     this.#waitingForVault.clear();
   }
 
+  /** Every node that wants something has said so by now, or is given up after a while. */
+  flowsStarted(): void {
+    this.desk.flowsStarted();
+    clearTimeout(this.#orphanTimer);
+    this.#orphanTimer = setTimeout(() => {
+      this.market.adoptOrphans();
+      this.host.vault.market(this.accountId, 'tellUnattended', []).catch(() => {});
+    }, ORPHAN_GRACE_MS).unref();
+  }
+
   close(): void {
     this.desk.close();
+    clearTimeout(this.#orphanTimer);
   }
 
   /** A vault that died in between may or may not have the order: its id makes it safe to ask again. */
@@ -116,16 +140,18 @@ export class AccountDoor {
       this.host.vault.delivered(this.accountId, listenerId, payment.eventId).catch(() => {});
     } else if ('log' in signal) {
       for (const listener of [...this.#logListeners]) listener();
+    } else if ('market' in signal) {
+      this.market.hear(signal.market);
     } else {
       this.#announce(signal.event);
     }
   }
 
-  /** False when nobody heard it. Then it is told later, except a receipt: that is parked at the desk. */
+  /** False when nobody heard it. Then it is told later, except what its desk or the vault keeps. */
   #announce(event: MachineEvent): boolean {
     const listeners = [...this.#eventListeners];
     for (const listener of listeners) listener(event);
-    if (listeners.length === 0 && event.event !== 'receipt') {
+    if (listeners.length === 0 && event.event !== 'receipt' && event.event !== 'contract') {
       this.#held.push(event);
       if (this.#held.length > MOST_HELD) this.#held.shift();
     }

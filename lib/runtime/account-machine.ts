@@ -4,6 +4,7 @@ import type { JsonObject } from '../journal';
 import type { Balance, HistoryEntry, PaymentOrder, PaymentReport, Receipt } from '../payments';
 import type { OpenedAccount } from '../vault';
 import type { AccountDoor } from './account-door';
+import { AccountMarketplace } from './account-marketplace';
 import { MachineLog } from './machine-log';
 import type { Marketplace } from './marketplace';
 import type {
@@ -27,6 +28,8 @@ export interface MachineDoors {
   readonly doorOf: (accountId: string) => AccountDoor;
   /** All that are open in this process. */
   readonly machines: () => Iterable<AccountMachine>;
+  /** The market worker runs from now on. */
+  readonly needMarket: () => void;
   /** This machine's node is gone. */
   readonly closed: (machine: AccountMachine) => void;
 }
@@ -39,6 +42,7 @@ type RedeliveryListener = (report: PaymentReport & { readonly kind: 'confirmed' 
 
 /** What a machine node holds: opens its account as soon as the ledger is there, and again after the vault had to restart. */
 export class AccountMachine implements Machine {
+  readonly marketplace: Marketplace;
   /** Holds a passphrase: not to be seen by whoever looks at the node. */
   readonly #configuration: MachineConfiguration;
   readonly #watchers = new Set<(state: MachineState) => void>();
@@ -61,18 +65,18 @@ export class AccountMachine implements Machine {
     this.#configuration = configuration;
     this.#log = new MachineLog(doors.vaultHost, configuration, () => [...doors.machines()].map(({ log }) => log));
     this.#attach((door) => this.#log.attach(door));
+    this.marketplace = new AccountMarketplace({
+      vaultHost: doors.vaultHost,
+      needMarket: doors.needMarket,
+      attach: (attachment) => this.#attach(attachment),
+      opened: async () => (await this.#account()).door,
+    });
     this.#stops.push(ledger.watch(() => this.#ledgerChanged()));
     this.#stops.push(doors.vaultHost.onRestart(() => this.#vaultRestarted()));
   }
 
   get state(): MachineState {
     return this.#state;
-  }
-
-  get marketplace(): Marketplace {
-    throw new CodedError('CONFIG_INVALID', 'not-available', 'the marketplace is not available yet', {
-      name: 'marketplace',
-    });
   }
 
   get log(): MachineLog {

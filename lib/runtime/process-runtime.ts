@@ -5,6 +5,7 @@ import { AccountDoor } from './account-door';
 import { AccountMachine } from './account-machine';
 import { DataListening } from './data-listening';
 import { planLedger } from './ledger-configuration';
+import { MarketHost } from './market-host';
 import type {
   Keystore,
   LedgerConfiguration,
@@ -37,6 +38,7 @@ export class ProcessRuntime implements Runtime {
   /** How to stop everybody who listens to records. */
   readonly #listeners = new Set<() => void>();
   #vaultHost: VaultHost | undefined;
+  #marketHost: MarketHost | undefined;
   #verifier: Verifier | undefined;
   #flowsStarted = false;
 
@@ -82,6 +84,7 @@ export class ProcessRuntime implements Runtime {
       vaultHost: this.#vault(),
       doorOf: (accountId) => this.#doorOf(accountId),
       machines: () => this.#machines,
+      needMarket: () => this.#market().start(),
       closed: (closed) => this.#machines.delete(closed),
     });
     this.#machines.add(machine);
@@ -99,7 +102,7 @@ export class ProcessRuntime implements Runtime {
   /** Node-RED has started (or redeployed) its flows. */
   flowsStarted(): void {
     this.#flowsStarted = true;
-    for (const door of this.#doors.values()) door.desk.flowsStarted();
+    for (const door of this.#doors.values()) door.flowsStarted();
     for (const machine of this.#machines) machine.flowsStarted();
   }
 
@@ -111,10 +114,17 @@ export class ProcessRuntime implements Runtime {
     const ledgers = [...this.#ledgers.values()];
     this.#ledgers.clear();
     for (const { releaseTimer } of ledgers) clearTimeout(releaseTimer);
+    await this.#marketHost?.close();
     await Promise.all([this.#vaultHost?.close(), this.#verifier?.close()]);
+    this.#marketHost = undefined;
     this.#vaultHost = undefined;
     this.#verifier = undefined;
     await Promise.all([...this.#closing.values(), ...ledgers.map(({ ledger }) => ledger.close())]);
+  }
+
+  #market(): MarketHost {
+    this.#marketHost ??= new MarketHost(join(this.workerDirectory, 'market-worker.js'), this.#vault());
+    return this.#marketHost;
   }
 
   #vault(): VaultHost {
@@ -126,7 +136,7 @@ export class ProcessRuntime implements Runtime {
     let door = this.#doors.get(accountId);
     if (!door) {
       door = new AccountDoor(accountId, this.#vault());
-      if (this.#flowsStarted) door.desk.flowsStarted();
+      if (this.#flowsStarted) door.flowsStarted();
       this.#doors.set(accountId, door);
     }
     return door;

@@ -1,7 +1,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { CodedError } from '../errors';
 import { ReconnectingCaller } from '../threads';
-import type { AccountId, AttachLedger, Vault, VaultSignal, VaultWorkerData } from '../vault';
+import type { AccountId, AttachLedger, AttachMarket, Vault, VaultSignal, VaultWorkerData } from '../vault';
 
 const RESTART_DELAYS_MS = [100, 500, 2_000, 10_000];
 /** A worker that ran this long did not die of its start. */
@@ -53,6 +53,11 @@ export class VaultHost {
 
   attachLedger(ledgerId: string, port: MessagePort): void {
     this.#worker?.postMessage({ attachLedger: ledgerId, port } satisfies AttachLedger<MessagePort>, [port]);
+  }
+
+  /** The vault's end of a connection with the market worker. */
+  attachMarket(port: MessagePort): void {
+    this.#worker?.postMessage({ attachMarket: true, port } satisfies AttachMarket<MessagePort>, [port]);
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Log, log } from '../evidence';
 import { type Journal, openJournal } from '../journal';
 import type { MachineKey } from '../machine';
+import { contracts } from '../market';
 import { book } from '../payments';
 import { DataSigning } from './data-signing';
 
@@ -55,7 +56,7 @@ export class Identities {
   #openIdentity(key: MachineKey): OpenIdentity {
     const folder = join(this.directory, 'machines', key.did.slice('did:key:'.length));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const journal = openJournal({ file: join(folder, 'journal.db'), projections: [book, log] });
+    const journal = openJournal({ file: join(folder, 'journal.db'), projections: [book, log, contracts] });
     const signer = { did: key.did, publicKey: key.publicKey, sign: (bytes: Uint8Array) => key.sign(bytes) };
     let merkleLog: Log;
     try {

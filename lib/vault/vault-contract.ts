@@ -1,5 +1,6 @@
 import type { Anchor } from '../evidence';
 import type { KeyDescription } from '../machine';
+import type { MarketDoors, MarketSignal } from '../market';
 import type { AcceptedPayment, AccountSignal, Balance, HistoryEntry, ListenFrom, PaymentOrder } from '../payments';
 import type { ReadingToSign, Refusal, SigningResult } from './data-signing';
 import type { ListenerPosition } from './record-listeners';
@@ -118,6 +119,13 @@ export interface Vault {
   /** Resolves once it is on disk. @throws CodedError `JOURNAL_DAMAGED` (`listeners`), also above */
   moveListener(network: string, listenerId: string, position: ListenerPosition): Promise<void>;
 
+  /** Asks the market of an account; opened when it is first needed. */
+  market<M extends keyof MarketCalls>(
+    accountId: AccountId,
+    method: M,
+    parameters: Readonly<Parameters<MarketCalls[M]>>,
+  ): Promise<Awaited<ReturnType<MarketCalls[M]>>>;
+
   /** No account is open on it. */
   isLedgerIdle(ledgerId: string): Promise<boolean>;
   detachLedger(ledgerId: string): Promise<void>;
@@ -138,11 +146,37 @@ export type VaultSignal = { readonly accountId: AccountId } & (
   /** The log of this account's identity has grown, or a checkpoint of it is on the ledger, or it has a problem. */
   | { readonly log: 'changed' }
   | { readonly event: LogStopped }
+  | { readonly market: MarketSignal }
 );
+
+/** What the main thread asks of a market. */
+export const MARKET_METHODS = [
+  'offer',
+  'closeOffer',
+  'command',
+  'buy',
+  'attendPurchases',
+  'closePurchases',
+  'endPurchase',
+  'noticed',
+  'tellUnattended',
+  'search',
+  'stopSearch',
+  'listenContracts',
+  'contractDelivered',
+  'stopContracts',
+] as const satisfies readonly (keyof MarketDoors)[];
+export type MarketCalls = Pick<MarketDoors, (typeof MARKET_METHODS)[number]>;
 
 /** Sent beside calls, because a port can only travel in a transfer list. */
 export interface AttachLedger<P> {
   readonly attachLedger: string;
+  readonly port: P;
+}
+
+/** The vault's end of a connection with the market worker. */
+export interface AttachMarket<P> {
+  readonly attachMarket: true;
   readonly port: P;
 }
 

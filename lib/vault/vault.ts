@@ -3,11 +3,12 @@ import { CodedError, isCodedError } from '../errors';
 import { decryptWith } from '../evidence';
 import { type LedgerSignal, type NetworkInfo, RemoteLedger } from '../ledger';
 import type { MachineKey } from '../machine';
+import { RemoteChannels } from '../market';
 import type { AcceptedPayment, Account, Balance, HistoryEntry, ListenFrom, PaymentOrder } from '../payments';
-import { AnchoredAccount } from './anchored-account';
 import { plain, type ReadingToSign, type SigningResult } from './data-signing';
 import { evidencePage } from './evidence-page';
 import { Identities, type OpenIdentity } from './identities';
+import { MachineAccount } from './machine-account';
 import { type ListenerPosition, RecordListeners } from './record-listeners';
 import { succeed } from './succeed';
 import type {
@@ -17,6 +18,7 @@ import type {
   LogFacts,
   LogId,
   LogOpening,
+  MarketCalls,
   OpenedAccount,
   Vault,
   VaultSignal,
@@ -28,7 +30,7 @@ const FAUCET_RETRY_MS = 10_000;
 const FAUCET_TRIES = 10;
 
 interface OpenAccount {
-  readonly anchored: AnchoredAccount;
+  readonly machine: MachineAccount;
   readonly ledgerId: string;
   /** As they were given, to tell whether a second machine node carries the same. */
   settings: string;
@@ -42,6 +44,7 @@ export class VaultService implements Vault {
   readonly #directory: VaultDirectory;
   readonly #identities: Identities;
   readonly #recordListeners: RecordListeners;
+  readonly #market = new RemoteChannels();
   readonly #accounts = new Map<AccountId, OpenAccount>();
   /** How many opened each log. */
   readonly #logs = new Map<LogId, number>();
@@ -55,6 +58,9 @@ export class VaultService implements Vault {
     this.#directory = new VaultDirectory(directory);
     this.#identities = new Identities(directory);
     this.#recordListeners = new RecordListeners(directory);
+    this.#market.onSignal((signal) => {
+      for (const { machine } of this.#accounts.values()) machine.market.hearChannel(signal);
+    });
   }
 
   attachLedger(ledgerId: string, port: MessagePort): void {
@@ -66,6 +72,12 @@ export class VaultService implements Vault {
     const ledger = new RemoteLedger(port);
     this.#ledgers.set(ledgerId, ledger);
     ledger.onSignal((signal) => this.#hearLedger(ledgerId, signal));
+  }
+
+  /** Another market worker, or the first: it knows nothing of what was said to the one before. */
+  attachMarket(port: MessagePort): void {
+    this.#market.use(port);
+    for (const { machine } of this.#accounts.values()) machine.market.channelsRestarted();
   }
 
   async isLedgerIdle(ledgerId: string): Promise<boolean> {
@@ -119,7 +131,7 @@ export class VaultService implements Vault {
     });
     try {
       const opened = this.#opened(accountId);
-      await opened.anchored.account.firstLook();
+      await opened.machine.account.firstLook();
       void this.#fundIfNew(opened, FAUCET_TRIES);
       return describe(accountId, opened);
     } catch (error) {
@@ -164,7 +176,7 @@ export class VaultService implements Vault {
   }
 
   async stopListening(accountId: AccountId, listenerId: string): Promise<void> {
-    this.#accounts.get(accountId)?.anchored.account.stopListening(listenerId);
+    this.#accounts.get(accountId)?.machine.account.stopListening(listenerId);
   }
 
   async openLog({ key, accountIndex, passphrase }: LogOpening): Promise<LogId> {
@@ -190,13 +202,13 @@ export class VaultService implements Vault {
   }
 
   async evidence(accountId: AccountId, nodeId: string, after: number): Promise<EvidencePage | undefined> {
-    const { identity, network } = this.#opened(accountId).anchored;
+    const { identity, network } = this.#opened(accountId).machine;
     return evidencePage(identity.log, network, { nodeId, after });
   }
 
   async evidenceTaken(logId: LogId, sequences: readonly number[]): Promise<void> {
     await this.#identity(logId).log.settled(sequences);
-    for (const { anchored } of this.#accounts.values()) if (anchored.identity.key.did === logId) anchored.tellLog();
+    for (const { machine } of this.#accounts.values()) if (machine.identity.key.did === logId) machine.tellLog();
   }
 
   async nodesAwaited(logId: LogId): Promise<string[]> {
@@ -205,7 +217,7 @@ export class VaultService implements Vault {
 
   async logFacts(logId: LogId, accountId: AccountId | undefined): Promise<LogFacts> {
     const { log, signing } = this.#identity(logId);
-    const account = accountId === undefined ? undefined : this.#accounts.get(accountId)?.anchored;
+    const account = accountId === undefined ? undefined : this.#accounts.get(accountId)?.machine;
     const { count, bytes } = log.backlog();
     const problem = account?.anchoring.problem;
     const stopped = signing.stopped ?? log.refusal;
@@ -233,6 +245,14 @@ export class VaultService implements Vault {
     }
   }
 
+  async market<M extends keyof MarketCalls>(
+    accountId: AccountId,
+    method: M,
+    parameters: Readonly<Parameters<MarketCalls[M]>>,
+  ): Promise<Awaited<ReturnType<MarketCalls[M]>>> {
+    return this.#opened(accountId).machine.market.call(method, parameters);
+  }
+
   async listenerPosition(network: string, listenerId: string): Promise<ListenerPosition | undefined> {
     await this.#directory.locked();
     return this.#recordListeners.position(network, listenerId);
@@ -253,6 +273,7 @@ export class VaultService implements Vault {
       this.#logs.clear();
       for (const ledger of this.#ledgers.values()) ledger.close();
       this.#ledgers.clear();
+      this.#market.close();
       await this.#recordListeners.close();
       await this.#directory.release();
     });
@@ -283,7 +304,7 @@ export class VaultService implements Vault {
     }
     // Nobody else uses it: this is a redeploy, perhaps with a changed policy.
     if (open.settings !== settings) {
-      open.anchored.configure(opening);
+      open.machine.configure(opening);
       open.settings = settings;
     }
     open.users += 1;
@@ -300,11 +321,13 @@ export class VaultService implements Vault {
     const identity = this.#identities.use(key);
     const { ledger } = this.#ledgers.get(opening.ledgerId) as RemoteLedger;
     try {
-      const anchored = await AnchoredAccount.open({ identity, network, ledger }, opening, (told) =>
-        this.tell({ accountId, ...told }),
+      const machine = await MachineAccount.open(
+        { identity, network, ledger, channels: this.#market.channels },
+        opening,
+        (told) => this.tell({ accountId, ...told }),
       );
       const { ledgerId } = opening;
-      this.#accounts.set(accountId, { anchored, ledgerId, settings, users: 1, releaseTimer: undefined });
+      this.#accounts.set(accountId, { machine, ledgerId, settings, users: 1, releaseTimer: undefined });
     } catch (error) {
       await this.#identities.release(identity);
       throw error;
@@ -316,7 +339,7 @@ export class VaultService implements Vault {
     open.releaseTimer = setTimeout(() => {
       this.#inTurn(async () => {
         if (open.users > 0 || this.#accounts.get(accountId) !== open) return;
-        if (!open.anchored.account.unsettled) await this.#close(accountId, open);
+        if (!open.machine.unsettled) await this.#close(accountId, open);
         else this.#closeWhenSettled(accountId, open);
       }).catch(() => {}); // a journal that failed on closing is told by whoever opens it next
     }, RELEASE_GRACE_MS);
@@ -326,23 +349,23 @@ export class VaultService implements Vault {
   async #close(accountId: AccountId, open: OpenAccount): Promise<void> {
     clearTimeout(open.releaseTimer);
     this.#accounts.delete(accountId);
-    await open.anchored.close();
-    await this.#identities.release(open.anchored.identity);
+    await open.machine.close();
+    await this.#identities.release(open.machine.identity);
   }
 
   #hearLedger(ledgerId: string, signal: LedgerSignal): void {
     for (const open of this.#accounts.values()) {
       if (open.ledgerId !== ledgerId) continue;
-      const { anchored } = open;
-      if (signal.kind === 'wake') anchored.account.wake(signal.height);
-      else if (signal.kind === 'up') anchored.ledgerUp();
-      else anchored.account.ledgerDown(new CodedError(signal.code, 'default', signal.message));
+      const { machine } = open;
+      if (signal.kind === 'wake') machine.account.wake(signal.height);
+      else if (signal.kind === 'up') machine.ledgerUp();
+      else machine.account.ledgerDown(new CodedError(signal.code, 'default', signal.message));
     }
   }
 
   /** A machine that never had anything asks the faucet, so that an example runs with nothing to fill in. */
   async #fundIfNew(open: OpenAccount, tries: number): Promise<void> {
-    const { network, account } = open.anchored;
+    const { network, account } = open.machine;
     if (!network.faucet || open.users === 0 || tries === 0) return;
     try {
       if (account.balance().total !== '0' || account.history({ limit: 1 }).length > 0) return;
@@ -352,10 +375,10 @@ export class VaultService implements Vault {
     }
   }
 
-  async #askFaucet({ ledgerId, anchored }: OpenAccount): Promise<void> {
+  async #askFaucet({ ledgerId, machine }: OpenAccount): Promise<void> {
     const ledger = this.#ledgers.get(ledgerId)?.ledger;
     if (!ledger) throw new CodedError('LEDGER_UNREACHABLE', 'default', 'the ledger is not connected');
-    await ledger.requestFunds(anchored.address);
+    await ledger.requestFunds(machine.address);
   }
 
   #identity(logId: LogId): OpenIdentity {
@@ -365,7 +388,7 @@ export class VaultService implements Vault {
   }
 
   #account(accountId: AccountId): Account {
-    return this.#opened(accountId).anchored.account;
+    return this.#opened(accountId).machine.account;
   }
 
   #opened(accountId: AccountId): OpenAccount {
@@ -381,6 +404,6 @@ export class VaultService implements Vault {
   }
 }
 
-function describe(accountId: AccountId, { anchored: { identity, address } }: OpenAccount): OpenedAccount {
+function describe(accountId: AccountId, { machine: { identity, address } }: OpenAccount): OpenedAccount {
   return { accountId, did: identity.key.did, address, protected: identity.key.protected };
 }
