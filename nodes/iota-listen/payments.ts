@@ -1,13 +1,11 @@
 import { isCodedError } from '../../lib/errors';
 import type { ListenFrom, ReceivedPayment } from '../../lib/payments/order';
 import type { Machine } from '../../lib/runtime';
-import { configInvalid, failure } from '../failure';
+import { failure } from '../failure';
 import type { LinkMachine } from '../machine-link';
 import type { Api, Node } from '../node-red';
 import { failed } from '../status';
-import { LISTENING, type ListenConfig, RECEIVED, STARTING } from './listening';
-
-const BEGINNINGS: readonly string[] = ['now', 'last', 'beginning'] satisfies ListenFrom[];
+import { beginningOf, LISTENING, type ListenConfig, RECEIVED, STARTING } from './listening';
 
 /** Sends a message for every payment that reached the machine, each at least once. */
 export function listenForPayments(RED: Api, node: Node, config: ListenConfig, linkMachine: LinkMachine): void {
@@ -57,9 +55,4 @@ export function listenForPayments(RED: Api, node: Node, config: ListenConfig, li
       );
     };
   };
-}
-
-function beginningOf({ from = 'now' }: ListenConfig): ListenFrom {
-  if (!BEGINNINGS.includes(from)) throw configInvalid('listen-from', `cannot listen from ${from}`, { value: from });
-  return from as ListenFrom;
 }

@@ -100,7 +100,7 @@ describe('a listen node', () => {
     assert.equal(machine().listening.size, 1);
   });
 
-  for (const wrong of [{ source: 'contracts' }, { source: 'offers' }, { from: 'yesterday' }]) {
+  for (const wrong of [{ source: 'rumours' }, { from: 'yesterday' }]) {
     it(`refuses ${JSON.stringify(wrong)}, which it cannot do`, async () => {
       await start([...flow()].filter(({ id }) => id !== 'listen'));
       const caught = nextMessage('caught');
