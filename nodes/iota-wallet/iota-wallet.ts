@@ -85,7 +85,9 @@ function actionOf({ action }: WalletConfig, { topic }: IncomingMessage): string 
 }
 
 function tell(event: MachineEvent): { topic: string; payload: unknown } {
-  return { topic: event.event, payload: event.event === 'receipt' ? event.receipt : event };
+  const topic = event.event;
+  if (event.event === 'receipt') return { topic, payload: event.receipt };
+  return { topic, payload: event.event === 'contract' ? event.contract : event };
 }
 
 function historyLimit(value: unknown): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../lib/errors';
+import { contract } from './fake-marketplace';
 import { ADDRESS, DID, type FakeMachine, NETWORK, receiptFor } from './fake-runtime';
 import { fake, helper, LEDGER, MACHINE, nextMessage, nextStatus, sink, start, stop, TAB } from './palette';
 
@@ -139,6 +140,10 @@ describe('a wallet node', () => {
     const late = nextMessage('events');
     tell({ event: 'receipt', receipt });
     assert.deepEqual((await late).payload, receipt);
+    const bought = nextMessage('events');
+    tell({ event: 'contract', contract: contract() });
+    const { topic, payload } = await bought;
+    assert.deepEqual([topic, payload], ['contract', contract()]);
   });
 
   it('says when the key is not protected', async () => {

@@ -98,6 +98,10 @@ describe('the texts of the nodes', () => {
       'iota-machine.tab.': ['machine', 'policy', 'contacts', 'log'],
       'iota-sign-data.hint.': ['everybody', 'readers'],
       'iota-verify-data.': namesIn('iota-verify-data', 'text'),
+      'iota-offer.note.': ['bare', 'deposit', 'noPrice', 'asked', 'refunds'],
+      'iota-offer.ends.': ['time', 'flow', 'meter'],
+      'iota-offer.output.': ['start', 'stop', 'events'],
+      'iota-buy.note.': ['cheapest', 'fastest', 'nearest', 'weighted', 'jsonata', 'bare', 'noLimit', 'perUnit'],
       'iota-machine.policy.window.': ['1h', '24h', '30d', 'total'],
     };
     const page = pageOf('iota-machine');

@@ -24,11 +24,15 @@ export const TYPES = [
   'iota-listen',
   'iota-sign-data',
   'iota-verify-data',
+  'iota-offer',
+  'iota-buy',
 ] as const;
 const nodes = TYPES.map((type) => {
   const module = requireHere(`../../nodes/${type}/${type}.ts`) as { default: (RED: NodeAPI) => void };
   return module.default;
 });
+// Node-RED's own broker node: it stays unconnected, since none of its MQTT nodes is there.
+nodes.push(requireHere('@node-red/nodes/core/network/10-mqtt.js') as (RED: NodeAPI) => void);
 // Other spec files of this process get the real one.
 if (before) requireHere.cache[runtimePath] = before;
 else delete requireHere.cache[runtimePath];
@@ -129,5 +133,8 @@ export const MACHINE = {
   key: '',
   policy: { payees: ['*'] },
 };
+export const BROKER = { id: 'broker', type: 'mqtt-broker', name: '', broker: '127.0.0.1', port: '1885', usetls: false };
+/** What nodes make of {@link BROKER}. */
+export const CHANNEL = { kind: 'mqtt', url: 'mqtt://127.0.0.1:1885', version: 4, keepalive: 60 } as const;
 export const TAB = { id: 'tab', type: 'tab', label: 'Flow' };
 export const sink = (id: string) => ({ id, type: 'helper', z: 'tab' });
