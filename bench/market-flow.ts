@@ -1,0 +1,110 @@
+/** A node without a place is taken for a config node. */
+const PLACE = { z: 'bench', x: 100, y: 100 };
+
+const POLICY = JSON.stringify({
+  maxPerPayment: '1 IOTA',
+  budgets: [{ amount: '900 IOTA', window: '24h' }],
+  payees: ['*'],
+});
+
+export const SERVICE = 'bench';
+
+/** One machine that buys and some that sell, and a search for all offers of another service. */
+export function marketFlow(options: { sellers: number; ledger: object; brokerPort: number }): object[] {
+  const { sellers, ledger, brokerPort } = options;
+  const sink = (id: string) => ({ id, type: 'bench-sink', ...PLACE, wires: [] });
+  const machine = (id: string) => ({
+    id,
+    type: 'iota-machine',
+    ledger: 'ledger',
+    key: '',
+    accountIndex: 0,
+    policy: POLICY,
+    contacts: '{}',
+  });
+  const each = Array.from({ length: sellers }, (_, n) => [
+    machine(`seller-${n}`),
+    {
+      id: `offer-${n}`,
+      type: 'iota-offer',
+      ...PLACE,
+      machine: `seller-${n}`,
+      channel: 'mqtt',
+      broker: 'broker',
+      service: SERVICE,
+      title: `Seller ${n}`,
+      price: `0.${n + 1} IOTA`,
+      unit: 'once',
+      validFor: '600',
+      capacity: '1000000',
+      underpaid: 'refund',
+      wires: [['start', `delivered-${n}`], ['stop'], ['event']],
+    },
+    {
+      id: `delivered-${n}`,
+      type: 'change',
+      ...PLACE,
+      rules: [{ t: 'set', p: 'topic', pt: 'msg', to: 'delivered', tot: 'str' }],
+      wires: [[`offer-${n}`]],
+    },
+  ]).flat();
+  return [
+    { id: 'bench', type: 'tab', label: 'Bench' },
+    { id: 'ledger', type: 'iota-ledger', ...ledger },
+    {
+      id: 'broker',
+      type: 'mqtt-broker',
+      broker: '127.0.0.1',
+      port: String(brokerPort),
+      protocolVersion: '4',
+      keepalive: '60',
+      cleansession: true,
+    },
+    ...['answer', 'receipt', 'progress', 'problem', 'start', 'stop', 'event', 'contract', 'purchase', 'found'].map(
+      sink,
+    ),
+    { id: 'catch', type: 'catch', ...PLACE, scope: null, uncaught: false, wires: [['problem']] },
+    machine('machine-0'),
+    { id: 'wallet-0', type: 'iota-wallet', ...PLACE, machine: 'machine-0', action: '', wires: [['answer'], []] },
+    { id: 'pay-0', type: 'iota-pay', ...PLACE, machine: 'machine-0', wires: [['receipt'], ['progress']] },
+    {
+      id: 'buy',
+      type: 'iota-buy',
+      ...PLACE,
+      machine: 'machine-0',
+      channel: 'mqtt',
+      broker: 'broker',
+      service: SERVICE,
+      quantity: '1',
+      quantityType: 'str',
+      parameters: 'payload.parameters',
+      parametersType: 'msg',
+      maxPrice: '',
+      maxPriceType: 'str',
+      near: '',
+      nearType: 'str',
+      waitSeconds: '0.5',
+      choose: 'cheapest',
+      wires: [['contract'], ['purchase']],
+    },
+    ...each,
+  ];
+}
+
+/** The node that finds offers; added to a flow of its own, since it costs what it finds. */
+export function searchNode(service: string): object {
+  return {
+    id: 'search',
+    type: 'iota-listen',
+    ...PLACE,
+    source: 'offers',
+    machine: 'machine-0',
+    channel: 'mqtt',
+    broker: 'broker',
+    service,
+    near: '',
+    maxDistance: '',
+    maxPrice: '',
+    wires: [['found']],
+  };
+}
