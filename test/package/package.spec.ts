@@ -27,6 +27,8 @@ const TYPES = [
   'iota-listen',
   'iota-sign-data',
   'iota-verify-data',
+  'iota-offer',
+  'iota-buy',
 ];
 
 /** What may be in the tarball; everything else is ours alone. */
@@ -67,7 +69,7 @@ describe('the package', function () {
       'dist/runtime.js',
       'dist/machine-economy.js',
       'examples/parking.json',
-      ...['envelope', ...MESSAGE_TYPES].map((name) => `schemas/${name}.json`),
+      ...['envelope', 'contract', ...MESSAGE_TYPES].map((name) => `schemas/${name}.json`),
       ...TYPES.flatMap((type) => [`dist/${type}.js`, `dist/${type}.html`, `examples/${type}.json`]),
       ...TYPES.flatMap((type) => ['en-US', 'de'].map((language) => `dist/locales/${language}/${type}.json`)),
     ];
