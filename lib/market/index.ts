@@ -1,5 +1,7 @@
 export type { ChannelSignal, Channels } from './channel/channels';
 export { type AttachVaultMessage, RemoteChannels } from './channel/remote-channels';
+export { type ContractVerification, looksLikeContract, verifyContract } from './contract-bundle';
+export type { ContractProblem, ContractProblemCode, ContractWarningCode } from './contract-problems';
 export { contracts } from './desk/contract-book';
 export { hasContracts, Market } from './desk/market';
 export { MARKET_NODE, type MarketDoors } from './desk/market-doors';

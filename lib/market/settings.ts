@@ -1,5 +1,5 @@
 import { CodedError } from '../errors';
-import { canonicalJson, compileSchema, parseStrictJson } from '../evidence';
+import { canonicalJson, parseStrictJson } from '../evidence';
 import type { NetworkInfo } from '../ledger';
 import { parsePayable } from '../values';
 import type { BuyOrder, BuySettings, Choice, ChoiceRule, OfferSearch, OfferSettings, OfferTerms } from './market-order';
@@ -88,24 +88,6 @@ export function parsePlace(value: unknown, name: string): Place | null {
   if (isPlace) return { lat, lng };
   const given = shown(value);
   throw new CodedError('CONFIG_INVALID', 'place', `${name} is no place: ${given}`, { name, value: given });
-}
-
-/**
- * The check of a call's parameters by the seller's own schema; the seller compiles it where nothing else waits.
- *
- * @throws CodedError `CONFIG_INVALID` (`schema`, `schema-version`) when it cannot be compiled
- */
-export function parametersCheck(schema: object | null): (parameters: unknown) => string | null {
-  if (schema === null) return () => null;
-  const check = compileSchema(schema);
-  return (parameters) => {
-    try {
-      check(parameters);
-      return null;
-    } catch (error) {
-      return (error instanceof Error ? error.message : String(error)).slice(0, 500);
-    }
-  };
 }
 
 function serviceOf(value: unknown): string {

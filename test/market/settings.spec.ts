@@ -3,7 +3,6 @@ import {
   type BuySettings,
   LONGEST_VALIDITY,
   type OfferSettings,
-  parametersCheck,
   parseBuyOrder,
   parseOfferSearch,
   parseOfferTerms,
@@ -131,25 +130,6 @@ describe('the settings of an offer', () => {
   it('are refused when the schema of the parameters is no JSON object, or too large to be shown', () => {
     for (const parameters of ['{', '[]', 'true', [], true, 7, '{"a":1,"a":2}', { a: 1n }, { a: 'x'.repeat(50_000) }])
       wrong('schema', () => offer({ parameters }), typeof parameters);
-  });
-});
-
-describe('the schema of parameters', () => {
-  it('says why parameters do not fit', () => {
-    const check = parametersCheck({ type: 'object', required: ['plate'] });
-    assert.equal(check({ plate: 'B-ME 2026' }), null);
-    assert.match(check({}) ?? '', /plate/);
-    assert.match(check(null) ?? '', /object/);
-  });
-
-  it('lets everything pass where there is none', () => {
-    for (const parameters of [null, {}, 'text']) assert.equal(parametersCheck(null)(parameters), null);
-  });
-
-  it('is refused when it does not compile', () => {
-    for (const schema of [{ type: 'plate' }, { requird: [] }, { $ref: 'https://example.com/plate' }])
-      wrong('schema', () => parametersCheck(schema), schema);
-    wrong('schema-version', () => parametersCheck({ $schema: 'http://json-schema.org/draft-04/schema#' }));
   });
 });
 

@@ -19,6 +19,14 @@ export function refundReferenceOf(contractId: string): string {
   return `${referenceOf(contractId)}/refund`;
 }
 
+/**
+ * The reference of money that goes back because the contract never asked for it (too much, twice, from somebody else): who
+ * reads it must not take it for the end of the contract.
+ */
+export function excessReferenceOf(contractId: string): string {
+  return `${referenceOf(contractId)}/excess`;
+}
+
 /** Of one received payment there is one refund, whatever happens in between: this is its paymentId. */
 export function refundPaymentIdOf(eventId: string): string {
   return `refund:${hashOf(eventId).slice(0, 48)}`;

@@ -6,6 +6,7 @@ import { MESSAGE_SCHEMAS, MESSAGE_TYPES, type MessageOf, type MessageType, readO
 import { CANCEL_REASONS, REJECT_REASONS, UNITS } from '../../../lib/market/messages/message';
 import { BUYER, type Machine, messagesOfADeal, SELLER } from '../deal';
 
+const NAMES = [...MESSAGE_TYPES, 'envelope', 'contract'];
 const FOLDER = join(__dirname, '..', '..', '..', 'schemas');
 const DEAL = messagesOfADeal();
 
@@ -237,14 +238,14 @@ describe('the schema of', () => {
 const RECIPIENT = DEAL.proposal.message.to;
 
 describe('the published schemas', () => {
-  it('are one for each type and one for what all have', () => {
+  it('are one for each type, one for what all have, and one for a contract', () => {
     const files = readdirSync(FOLDER).sort();
-    assert.deepEqual(files, [...MESSAGE_TYPES, 'envelope'].map((name) => `${name}.json`).sort());
+    assert.deepEqual(files, NAMES.map((name) => `${name}.json`).sort());
     for (const type of MESSAGE_TYPES) assert.deepEqual(MESSAGE_SCHEMAS[type], schema(type));
   });
 
   it('say what they are, in the version that they are written in', () => {
-    const ids = [...MESSAGE_TYPES, 'envelope'].map((name) => {
+    const ids = NAMES.map((name) => {
       const { $schema, $id, title } = schema(name);
       assert.equal($schema, 'https://json-schema.org/draft/2020-12/schema');
       assert.ok(title, name);
@@ -265,8 +266,15 @@ describe('the published schemas', () => {
     assert.deepEqual(reasons('cancel'), CANCEL_REASONS);
   });
 
+  it('know of a contract what they know of a message', () => {
+    const words = (name: string) => schema(name)['$defs'] as Json;
+    const shared = Object.keys(words('contract')).filter((name) => name in words('envelope'));
+    assert.ok(shared.length >= 10);
+    for (const name of shared) assert.deepEqual(words('contract')[name], words('envelope')[name], name);
+  });
+
   it('bound every text, number and list, and leave no object open', () => {
-    for (const name of [...MESSAGE_TYPES, 'envelope']) {
+    for (const name of NAMES) {
       for (const [path, part] of partsOf(schema(name), name)) {
         const types = [part['type']].flat();
         const has = (...keywords: string[]) => keywords.some((keyword) => keyword in part);
@@ -276,7 +284,8 @@ describe('the published schemas', () => {
         }
         if (types.includes('array')) assert.ok(has('maxItems') && has('items'), path);
         const isOpen = path.endsWith('/body') && name === 'envelope';
-        const isTheirs = path.endsWith('/parameters');
+        // Of an author's own, and the signed documents, each of which has a schema.
+        const isTheirs = /\/(parameters|messages\/items)$/.test(path);
         if (types.includes('object') && !isOpen && !isTheirs) {
           assert.equal(part['additionalProperties'], false, path);
           assert.ok(has('required'), path);
