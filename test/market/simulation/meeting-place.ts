@@ -21,9 +21,17 @@ export interface InTransit {
   readonly to: string;
 }
 
+export type Topic = { readonly inbox: string } | { readonly calls: string };
+
+/** Somebody with an inbox. */
+export interface Connection {
+  readonly did: string;
+  deliver(topic: Topic, text: string): void;
+}
+
 /** The broker, and everything that is on its way through it. */
 export class MeetingPlace {
-  readonly connections = new Set<SimulatedChannels>();
+  readonly connections = new Set<Connection>();
   readonly cards = new Map<string, string>();
   /** Everything that was handed over for sending, in order, whatever became of it. */
   readonly sent: string[] = [];
@@ -37,7 +45,7 @@ export class MeetingPlace {
   ) {}
 
   /** To one inbox, or to all who are there. */
-  publish(topic: { readonly inbox: string } | { readonly calls: string }, text: string): void {
+  publish(topic: Topic, text: string): void {
     const { chance } = this;
     const { loss, duplicates, slowest } = this.faults();
     for (const connection of this.connections) {
@@ -67,7 +75,7 @@ interface Waiting {
 }
 
 /** The market worker of one process: it remembers nothing that it was not told. */
-export class SimulatedChannels implements Channels {
+export class SimulatedChannels implements Channels, Connection {
   readonly did: string;
   #open = new Set<string>();
   #expected = new Map<string, Set<string>>();
@@ -107,7 +115,7 @@ export class SimulatedChannels implements Channels {
     return [...this.#outbox.values()].map(({ text }) => text);
   }
 
-  deliver(topic: { readonly inbox: string } | { readonly calls: string }, text: string): void {
+  deliver(topic: Topic, text: string): void {
     if (this.#over || this.#away || this.#open.size === 0) return;
     const [channelId = ''] = this.#open;
     const read = this.doors.check(Buffer.from(text));
