@@ -89,7 +89,9 @@ export type OfferEventName =
   | 'overpaid'
   | 'refund-waiting'
   | 'refunded'
-  | 'completed';
+  | 'completed'
+  /** A message that does not fit its contract was left aside. */
+  | 'refused';
 
 /** contract.md "iota-offer": what every output carries. */
 export interface OfferEvent {

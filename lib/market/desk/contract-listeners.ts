@@ -1,4 +1,3 @@
-import { CodedError } from '../../errors';
 import type { ListenFrom } from '../../payments';
 import type { Contract, Verdict } from '../market-order';
 import { type ContractBook, type FinishedRow, record } from './contract-book';
@@ -119,10 +118,10 @@ export class ContractListeners {
   }
 }
 
-/** What a final state means to both sides. @throws CodedError for a state that is none */
+/** What a final state means to both sides. */
 export function verdictOf(state: string): Verdict {
   const verdict = VERDICTS[state];
-  if (!verdict) throw new CodedError('CONFIG_INVALID', 'contract-state', `${state} is no end of a contract`, { state });
+  if (!verdict) throw new Error(`${state} is no end of a contract`);
   return verdict;
 }
 

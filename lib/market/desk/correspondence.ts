@@ -141,11 +141,32 @@ export class Correspondence {
     );
   }
 
-  /** Everything that was sent in this contract needs no answer any more. Inside a write. Returns the hashes, to be hushed. */
-  answeredAll(sql: Sql, key: ContractKey): readonly string[] {
-    const rows = this.#rows(key, 'pending = 1');
-    for (const { hash } of rows) this.answered(sql, key, hash);
-    return rows.map(({ hash }) => hash);
+  /**
+   * Everything that was sent in this contract needs no answer any more, but for what this write sends. Inside a write.
+   * @returns hashes to be hushed
+   */
+  answeredAll(sql: Sql, key: ContractKey, except: readonly Posted[] = []): readonly string[] {
+    const hashes = this.#rows(key, 'pending = 1').map(({ hash }) => hash);
+    const answered = hashes.filter((hash) => !except.some((posted) => posted.hash === hash));
+    for (const hash of answered) this.answered(sql, key, hash);
+    return answered;
+  }
+
+  /**
+   * The other side has answered this document, and so has all that was sent before it. Inside a write.
+   * @returns hashes to be hushed
+   */
+  answeredUpTo(sql: Sql, key: ContractKey, hash: string): readonly string[] {
+    const sent = this.#rows(key, "direction = 'out'");
+    const last = sent.findIndex((document) => document.hash === hash);
+    const answered = sent.slice(0, last + 1).filter(({ pending }) => pending);
+    for (const document of answered) this.answered(sql, key, document.hash);
+    return answered.map((document) => document.hash);
+  }
+
+  /** How many messages of the other side are kept: nobody may fill the disk with them. */
+  countHeard(key: ContractKey): number {
+    return this.#rows(key, "direction = 'in'").length;
   }
 
   /** Tells the channel that these need not be sent again. */
@@ -156,8 +177,8 @@ export class Correspondence {
   }
 
   /**
-   * A message came again: our answer to it got lost, and is sent again if it is still good. Resolves to false when we had
-   * given none.
+   * A message came again: our answer to it got lost, and is sent again if it is still good. @returns false when we had given
+   * none
    */
   answerAgain(key: ContractKey & { readonly nodeId: string }, hash: string): boolean {
     const answers = this.#rows(key, "direction = 'out' AND previous = ? AND expires > ?", [hash, this.#now()]);
@@ -210,6 +231,24 @@ export class Correspondence {
     );
   }
 
+  /**
+   * Inside a write: proposals of ours that nobody took before this moment came to nothing, and need no proof. Money that
+   * still comes for them goes back all the same.
+   */
+  forgetProposals(sql: Sql, before: number): void {
+    sql.run(
+      `DELETE FROM contract_documents WHERE network = ? AND side = 'seller' AND contract_id IN (
+         SELECT documents.contract_id FROM contract_documents AS documents JOIN contracts
+           ON contracts.network = documents.network AND contracts.contract_id = documents.contract_id
+             AND contracts.side = 'seller'
+         WHERE contracts.network = ? AND contracts.state = 'CANCELLED' AND contracts.ended < ? AND NOT EXISTS (
+           SELECT 1 FROM contract_documents AS accepts
+           WHERE accepts.network = contracts.network AND accepts.contract_id = contracts.contract_id
+             AND accepts.side = 'seller' AND accepts.direction = 'out' AND accepts.type = 'accept'))`,
+      [this.#network, this.#network, before],
+    );
+  }
+
   /** Inside a write: what can never come again, because it has expired, need not be remembered. */
   sweep(sql: Sql): void {
     sql.run('DELETE FROM seen_messages WHERE until < ?', [this.#now()]);
@@ -249,7 +288,7 @@ export class Correspondence {
     { contractId, side }: ContractKey,
     condition: string,
     values: readonly (string | number)[] = [],
-  ): (StoredDocument & { readonly once: boolean })[] {
+  ): (StoredDocument & { readonly once: boolean; readonly pending: boolean })[] {
     return this.ports.journal.sql
       .all(
         `SELECT * FROM contract_documents
@@ -272,7 +311,7 @@ function postedOf(text: string, { type, once }: Draft): Posted {
   return { hash: hashOf(text), text, type, once };
 }
 
-function storedDocument(row: SqlRow): StoredDocument & { readonly once: boolean } {
+function storedDocument(row: SqlRow): StoredDocument & { readonly once: boolean; readonly pending: boolean } {
   return {
     hash: String(row['hash']),
     direction: row['direction'] === 'in' ? 'in' : 'out',
@@ -280,6 +319,7 @@ function storedDocument(row: SqlRow): StoredDocument & { readonly once: boolean 
     peer: row['peer'] === null ? null : String(row['peer']),
     previous: row['previous'] === null ? null : String(row['previous']),
     once: Number(row['once']) === 1,
+    pending: Number(row['pending']) === 1,
     text: String(row['text']),
   };
 }
