@@ -5,7 +5,7 @@ const USAGE = `Usage: machine-economy <command> [options]
 
 Commands:
   sandbox   the embedded ledger on its own, for other machines
-  verify    signed documents and their evidence: are they what their machines signed?
+  verify    signed documents and their evidence, contracts: are they what their machines signed?
 
 machine-economy <command> --help tells more.
 `;

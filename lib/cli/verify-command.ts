@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  type BundleItem,
   MOST_CHARACTERS,
   type Problem,
   parseStrictJson,
@@ -11,14 +12,17 @@ import {
 } from '../evidence';
 import { parseNodeUrl, RemoteLedger, SupervisedLedger } from '../ledger';
 import { publicKeyOfDidKey } from '../values';
+import { contractsIn, verifyContracts } from './verify-contracts';
 
 export const VERIFY_USAGE = `Usage: machine-economy verify FILE [--trust DID ...] [--evidence FILE] [--succession FILE] [--ledger URL] [--json]
 
 Verifies signed documents offline: one, or the text of many (JSON Lines, or a JSON list), each with or without its evidence
-as { "document", "evidence" }. FILE may be - for the standard input.
+as { "document", "evidence" }. Or contracts of the marketplace: one, or the text of many. FILE may be - for the standard
+input.
 Exit code: 0 valid, 1 invalid, 2 could not tell.
 
-  --trust       did:key whose signature counts; may be given more than once (default: anybody's, with a warning)
+  --trust       did:key whose signature counts; may be given more than once (default: anybody's, with a warning);
+                of a contract both sides must be named
   --evidence    file with the evidence of a single document
   --succession  file with the statements by which machines handed over to their next keys
   --ledger      URL of a Tangle node: every document must also be on that ledger, with its evidence
@@ -48,7 +52,10 @@ export async function runVerify(parameters: readonly string[]): Promise<number> 
       process.stdout.write(VERIFY_USAGE);
       return VALID;
     }
-    const verdict = await judge(parsed);
+    const payload = await contentOf(parsed.file);
+    const contracts = contractsIn(payload);
+    if (contracts) return judgeContracts(contracts, parsed);
+    const verdict = await judge(payload, parsed);
     const code = exitCodeOf(verdict);
     process.stdout.write(parsed.json ? `${JSON.stringify(verdict)}\n` : report(verdict, code));
     return code;
@@ -96,15 +103,29 @@ function parsed<T>(read: () => T): T {
 
 const wrong = (message: string) => new CouldNotTell(`${message}\n\n${VERIFY_USAGE}`);
 
-async function judge({ file, evidence, successions, trusted, ledger }: VerifyParameters): Promise<Verification> {
+async function judge(
+  payload: Uint8Array,
+  { evidence, successions, trusted, ledger }: VerifyParameters,
+): Promise<Verification> {
   const request = {
-    payload: await contentOf(file),
+    payload,
     trusted,
     requireAnchor: ledger !== undefined,
     ...(evidence !== undefined && { evidence: await evidenceIn(evidence) }),
     ...(successions !== undefined && { successions: await contentOf(successions) }),
   };
   return ledger === undefined ? verify(request) : withLedger(ledger, (records) => verify(request, { ledger: records }));
+}
+
+function judgeContracts(contracts: Iterable<BundleItem>, { trusted, json, ...given }: VerifyParameters): number {
+  for (const option of ['evidence', 'successions', 'ledger'] as const) {
+    // It would be passed over, and who asked for it would believe that it was looked at.
+    if (given[option] === undefined) continue;
+    throw new CouldNotTell(`contracts are verified without --${option === 'successions' ? 'succession' : option}`);
+  }
+  const { code, text, verdict } = verifyContracts(contracts, trusted);
+  process.stdout.write(json ? `${JSON.stringify(verdict)}\n` : text);
+  return code;
 }
 
 async function contentOf(file: string): Promise<Uint8Array> {

@@ -16,6 +16,8 @@ export { parseSignedJson, parseStrictJson } from './strict-json';
 export { readSuccession, type Succession, successionStatement } from './succession';
 export { type LogProof, readProof, writeProof } from './tlog-proof';
 export {
+  type Bundle,
+  type BundleItem,
   type DocumentsSummary,
   type LogSummary,
   MOST_CHARACTERS,
@@ -24,6 +26,7 @@ export {
   type ProblemCode,
   type ProblemParameters,
   type RecordLedger,
+  readBundle,
   rememberingRecords,
   type Verification,
   type VerificationRequest,

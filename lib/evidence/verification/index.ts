@@ -1,4 +1,4 @@
-export { MOST_CHARACTERS } from './bundle';
+export { type Bundle, type BundleItem, MOST_CHARACTERS, readBundle } from './bundle';
 export { rememberingRecords } from './known-records';
 export {
   PROBLEM_CODES,
