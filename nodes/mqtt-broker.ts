@@ -66,25 +66,23 @@ export function brokerSettings(RED: Api, brokerId: string | undefined): MqttSett
 }
 
 function place(brokerurl: unknown) {
-  let read: URL | undefined;
   try {
-    read = new URL(String(brokerurl ?? ''));
+    const { protocol, host, hostname, pathname, search, username, password } = new URL(String(brokerurl ?? ''));
+    const known = PROTOCOLS[protocol];
+    // A variable that is not set leaves its name or nothing in the address.
+    if (known && hostname !== '' && !hostname.includes('$')) {
+      const way = known.protocol.startsWith('ws') ? `${pathname}${search}` : '';
+      return {
+        url: `${known.protocol}://${host}${way}`,
+        secure: known.secure,
+        username: text(decodeURIComponent(username)),
+        password: text(decodeURIComponent(password)),
+      };
+    }
   } catch {
-    // Refused below.
+    // Neither an address nor a user name can be read like this.
   }
-  const known = read && PROTOCOLS[read.protocol];
-  // A variable that is not set leaves its name or nothing in the address.
-  if (!read || !known || read.hostname === '' || read.hostname.includes('$')) {
-    throw configInvalid('broker-url', 'the address of the MQTT broker is not usable');
-  }
-  const { host, pathname, search } = read;
-  const way = known.protocol.startsWith('ws') ? `${pathname}${search}` : '';
-  return {
-    url: `${known.protocol}://${host}${way}`,
-    secure: known.secure,
-    username: text(decodeURIComponent(read.username)),
-    password: text(decodeURIComponent(read.password)),
-  };
+  throw configInvalid('broker-url', 'the address of the MQTT broker is not usable');
 }
 
 /** A `tls-config` that could not be read leaves nothing in the options: the connection would be made without it. */

@@ -11,16 +11,14 @@ export interface AttachVaultMessage<P> {
 
 /**
  * The market worker as the vault sees it, through whatever port is good at the moment. When the worker dies, pending calls
- * reject with `LEDGER_UNREACHABLE` and every channel that was up is told to be down; after the next {@link use} the new one
- * knows nothing, and {@link onRestart} says so.
+ * reject with `LEDGER_UNREACHABLE` and every channel that was up is told to be down. After the next {@link use} the new one
+ * knows nothing: whoever calls that has to see to it that it is told everything again.
  */
 export class RemoteChannels {
   readonly #caller = new ReconnectingCaller<Channels, ChannelSignal>(restarting, (signal) => this.#tell(signal));
   readonly #listeners = new Set<(signal: ChannelSignal) => void>();
-  readonly #restartListeners = new Set<() => void>();
   readonly #up = new Set<ChannelId>();
   #port: MessagePort | undefined;
-  #used = false;
 
   constructor(port?: MessagePort) {
     if (port) this.use(port);
@@ -44,8 +42,6 @@ export class RemoteChannels {
       this.#caller.disconnect();
       this.#allDown();
     });
-    if (this.#used) for (const listener of [...this.#restartListeners]) listener();
-    this.#used = true;
   }
 
   onSignal(listener: (signal: ChannelSignal) => void): () => void {
@@ -53,15 +49,8 @@ export class RemoteChannels {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Calls back whenever another worker has taken over: it has to be told everything again. */
-  onRestart(listener: () => void): () => void {
-    this.#restartListeners.add(listener);
-    return () => this.#restartListeners.delete(listener);
-  }
-
   close(): void {
     this.#listeners.clear();
-    this.#restartListeners.clear();
     this.#up.clear();
     this.#caller.disconnect();
     this.#port?.close();
