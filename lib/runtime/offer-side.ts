@@ -86,7 +86,9 @@ export class OfferSide {
     if (this.#problem) return { phase: 'wrong', error: this.#problem };
     if (!standing) return { phase: 'starting' };
     if (standing.withdrawn) return { phase: 'withdrawn' };
-    if (this.#channel && !this.#channel.up) return { phase: 'offline', message: this.#channel.message };
+    // Nobody can hear it before there is a channel.
+    if (!this.#channel) return { phase: 'starting' };
+    if (!this.#channel.up) return { phase: 'offline', message: this.#channel.message };
     const { delivering, price, paused } = standing;
     return { phase: 'open', delivering, price, paused };
   }

@@ -143,7 +143,6 @@ describe('the node side of an offer', () => {
     const { price, paused } = standing;
     assert.deepEqual(states.slice(0, -1), [
       { phase: 'starting' },
-      { phase: 'open', delivering: 0, price, paused },
       { phase: 'offline', message: 'no broker' },
       { phase: 'open', delivering: 0, price, paused },
       { phase: 'open', delivering: 1, price, paused },
