@@ -28,6 +28,7 @@ import { Chance } from '../payments/simulation/random';
 import { Timeline } from '../payments/simulation/timeline';
 import { type Connection, MeetingPlace, SOUND_CHANNEL, type Topic } from './simulation/meeting-place';
 import { DECIMALS, NETWORK_ID, SimulatedLedger, SOUND_MONEY, TOKEN } from './simulation/money';
+import { NO_SETTINGS } from './simulation/settings';
 import {
   CHANNEL,
   type KillPoint,
@@ -40,29 +41,8 @@ import {
 
 export const START = Date.UTC(2026, 5, 1);
 
-export const NOTHING_SET: OfferSettings & BuySettings = {
-  service: 'charging',
-  title: '',
-  price: '',
-  unit: '',
-  place: '',
-  parameters: '',
-  validFor: '',
-  capacity: '',
-  leadSeconds: '',
-  autoPropose: '',
-  underpaid: '',
-  quantity: '',
-  maxPrice: '',
-  near: '',
-  maxDistance: '',
-  waitSeconds: '',
-  choose: '',
-  weights: '',
-  expression: '',
-  priceBand: '',
-  deliverWithin: '',
-};
+/** Settings that need nothing else. */
+export const NOTHING_SET = { ...NO_SETTINGS, service: 'charging' };
 
 /** A market with nobody in it yet, and its time in the hands of the test. */
 export class MarketStage {

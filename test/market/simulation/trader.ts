@@ -25,6 +25,9 @@ import type { Chance } from '../../payments/simulation/random';
 import type { Timeline } from '../../payments/simulation/timeline';
 import { type ChannelDoors, type MeetingPlace, SimulatedChannels } from './meeting-place';
 import { DECIMALS, type MoneyFaults, NETWORK_ID, SimulatedAccount, type SimulatedLedger, TOKEN } from './money';
+import type { Mutant } from './mutants';
+
+const LISTENER = 'listener';
 
 export const CHANNEL: ChannelSettings = { kind: 'mqtt', url: 'mqtt://simulated', version: 5, keepalive: 60 };
 
@@ -57,8 +60,7 @@ export interface TraderWorld {
   readonly dies: (trader: SimulatedTrader, point: KillPoint) => boolean;
   /** Milliseconds until a process that died is back. */
   readonly downtime: () => number;
-  /** Wraps the ports of every market: how a mutant gets in. */
-  readonly ports?: (ports: MarketPorts, trader: SimulatedTrader) => MarketPorts;
+  readonly mutant?: Mutant;
 }
 
 /** The flow of a machine: what its nodes do with what they are told. Offers and purchases are there in every process. */
@@ -72,7 +74,7 @@ export interface TraderFlow {
 }
 
 // What the log does for signing, as a table: numbers without gaps.
-const leaves: Projection = {
+export const leaves: Projection = {
   name: 'leaves',
   schema: 'CREATE TABLE IF NOT EXISTS leaves (number INTEGER PRIMARY KEY) STRICT',
   apply: ({ type, body }, sql) => {
@@ -106,7 +108,10 @@ export class SimulatedTrader {
     this.did = didKeyOf(this.publicKey);
     this.address = writeAddress(addressHash(this.publicKey), NETWORK.addressForm);
     this.account = new SimulatedAccount(this.address, world.ledger, world.chance, world.moneyFaults);
-    this.disk = new SimulatedDisk({ cutsPowerAt: () => this.#cutAt('commit') });
+    this.disk = new SimulatedDisk({
+      cutsPowerAt: () => this.#cutAt('commit'),
+      ...(world.mutant?.noFsync && { acknowledgesWithoutCommit: true }),
+    });
     if (funds > 0n) world.ledger.mint(this.address, funds);
   }
 
@@ -180,7 +185,7 @@ export class TraderLife {
 
   async run(): Promise<void> {
     const { trader } = this;
-    const { timeline, chance, place, times } = trader.world;
+    const { timeline, chance, place, times, mutant } = trader.world;
     const after = (milliseconds: number, run: () => void) => timeline.after(milliseconds, () => this.alive && run());
     const clock = {
       now: () => timeline.now() + trader.clockError,
@@ -201,7 +206,9 @@ export class TraderLife {
       did: trader.did,
       after,
       hear: (signal) => {
-        if (!trader.diesAt('hears a message')) this.market?.hearChannel(signal);
+        if (trader.diesAt('hears a message') || !this.market) return;
+        if ('message' in signal && typeof signal.message === 'object') mutant?.hearMessage?.(this.market, signal.message, trader);
+        this.market.hearChannel(signal);
       },
       check,
       parametersProblem: requiredAreThere,
@@ -213,7 +220,8 @@ export class TraderLife {
         if (!trader.diesAt('hears of money')) this.market?.hearReport(report);
       },
       hearPayment: (payment: ReceivedPayment, redelivered) => {
-        if (!trader.diesAt('hears of money')) this.market?.hearPayment(payment, redelivered);
+        if (trader.diesAt('hears of money')) return;
+        this.market?.hearPayment(mutant?.payment?.(payment, trader) ?? payment, redelivered);
       },
     });
     const ports: MarketPorts = {
@@ -235,10 +243,11 @@ export class TraderLife {
       times,
     };
     try {
-      this.market = await Market.open(trader.world.ports?.(ports, trader) ?? ports);
+      this.market = await Market.open(mutant?.ports?.(ports, trader) ?? ports);
       trader.account.resume();
       for (const [nodeId, settings] of trader.flow.offers) await this.market.offer(nodeId, settings, CHANNEL);
       for (const nodeId of trader.flow.buyers) await this.market.attendPurchases(nodeId, CHANNEL);
+      await this.market.listenContracts(LISTENER, 'beginning');
     } catch (error) {
       this.unexpected('start', error);
     }
@@ -249,6 +258,16 @@ export class TraderLife {
     this.alive = false;
     this.channels?.unplug();
     this.trader.account.unplug();
+  }
+
+  /** All nodes go, and come back. */
+  async redeploy(pause: number): Promise<void> {
+    const { market, trader } = this;
+    for (const nodeId of trader.flow.offers.keys()) await market?.closeOffer(nodeId);
+    for (const nodeId of trader.flow.buyers) await market?.closePurchases(nodeId);
+    await new Promise<void>((resolve) => trader.world.timeline.after(pause, () => this.alive && resolve()));
+    for (const [nodeId, settings] of trader.flow.offers) await market?.offer(nodeId, settings, CHANNEL);
+    for (const nodeId of trader.flow.buyers) await market?.attendPurchases(nodeId, CHANNEL);
   }
 
   async buy(nodeId: string, settings: BuySettings): Promise<string> {
@@ -275,6 +294,12 @@ export class TraderLife {
     if ('noticeId' in signal && signal.noticeId !== null) {
       const { noticeId } = signal;
       const acknowledge = () => this.market?.noticed(noticeId).catch((error) => this.unexpected('noticed', error));
+      trader.world.timeline.after(trader.world.chance.between(0, 20), () => this.alive && void acknowledge());
+    }
+    if ('finished' in signal) {
+      const { eventId } = signal.finished;
+      const acknowledge = () =>
+        this.market?.contractDelivered(LISTENER, eventId).catch((error) => this.unexpected('delivered', error));
       trader.world.timeline.after(trader.world.chance.between(0, 20), () => this.alive && void acknowledge());
     }
     trader.flow.hear(signal, trader);
