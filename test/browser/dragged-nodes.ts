@@ -62,6 +62,11 @@ export function draggedNodes(nodeRed: () => { readonly browser: Browser; readonl
       );
       assert.equal(await of('valid'), true);
 
+      // What was saved is what is shown, and saving it again changes nothing.
+      await editor.edit(signs);
+      await editor.save();
+      assert.equal(await of('schema'), '{"type": "object"}');
+
       await editor.edit(signs);
       await editor.choose('#node-input-schema', 'none: anything is signed');
       await page.locator('#node-input-anchor').uncheck();
@@ -87,6 +92,8 @@ export function draggedNodes(nodeRed: () => { readonly browser: Browser; readonl
       await page.locator('#node-input-ledger').selectOption(NODES['iota-ledger']);
       await page.getByText('Choose a ledger: without one').waitFor({ state: 'hidden' });
       await page.locator('#node-input-machine').selectOption(NODES['iota-machine']);
+      await editor.choose('#node-input-successions', 'JSON');
+      await editor.type('#node-input-successions', '[]');
       await editor.picture('verify-data-filled');
       await editor.save();
       const trusted = (await editor.property(verifies, 'trusted')) as string[];
@@ -101,6 +108,7 @@ export function draggedNodes(nodeRed: () => { readonly browser: Browser; readonl
       await editor.picture('verify-data-again');
       await editor.save();
       assert.deepEqual(await editor.property(verifies, 'trusted'), trusted);
+      assert.equal(await editor.property(verifies, 'successions'), '[]');
       assert.deepEqual(editor.complaints, []);
     });
 

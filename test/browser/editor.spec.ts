@@ -4,6 +4,7 @@ import { freePorts, type NodeRedProcess, UserDirectory } from '../flows/node-red
 import { draggedNodes } from './dragged-nodes';
 import { EditorPage, findChromium, launch, PICTURES } from './editor-page';
 import { NODES } from './example-nodes';
+import { marketNodes } from './market-nodes';
 
 const LABELS = {
   'en-US': {
@@ -12,6 +13,8 @@ const LABELS = {
     listen: 'listen',
     'sign-data': 'sign data',
     'verify-data': 'verify data',
+    offer: 'offer',
+    buy: 'buy',
     category: 'machine economy',
     confirmed: 'confirmed',
     ready: 'ready',
@@ -22,13 +25,15 @@ const LABELS = {
     listen: 'Zuhören',
     'sign-data': 'Daten signieren',
     'verify-data': 'Daten prüfen',
+    offer: 'Anbieten',
+    buy: 'Kaufen',
     category: 'Maschinenökonomie',
     confirmed: 'bestätigt',
     ready: 'bereit',
   },
 } as const;
 /** A key of a catalogue where a text should be. */
-const UNTRANSLATED = /\biota-(ledger|machine|wallet|pay|listen|sign-data|verify-data)\.[a-z]/i;
+const UNTRANSLATED = /\biota-(ledger|machine|wallet|pay|listen|sign-data|verify-data|offer|buy)\.[a-z]/i;
 
 describe('the editor', function () {
   this.timeout(180_000);
@@ -68,6 +73,8 @@ describe('the editor', function () {
         'iota-listen',
         'iota-sign-data',
         'iota-verify-data',
+        'iota-offer',
+        'iota-buy',
       ]) {
         await editor.importExample(name);
       }
@@ -257,6 +264,7 @@ describe('the editor', function () {
   });
 
   draggedNodes(() => ({ browser, url: directory.url }));
+  marketNodes(() => ({ browser, url: directory.url }));
 
   for (const language of ['en-US', 'de'] as const) {
     describe(`in ${language}`, () => {
@@ -269,7 +277,7 @@ describe('the editor', function () {
       it('names the palette', async () => {
         const { page } = editor;
         await page.locator('#red-ui-palette-search input').pressSequentially('iota');
-        for (const type of ['pay', 'wallet', 'listen', 'sign-data', 'verify-data'] as const) {
+        for (const type of ['pay', 'wallet', 'listen', 'sign-data', 'verify-data', 'offer', 'buy'] as const) {
           const node = page.locator(`.red-ui-palette-node[data-palette-type="iota-${type}"]`);
           const shown = await node.locator('.red-ui-palette-label').innerText();
           assert.equal(shown.replace(/\s+/g, ' '), label[type]);

@@ -5,6 +5,8 @@ export const NODES = {
   'iota-listen': 'listen-example-listen',
   'iota-sign-data': 'sign-data-example-sign',
   'iota-verify-data': 'verify-data-example-verify',
+  'iota-offer': 'offer-example-offer',
+  'iota-buy': 'buy-example-buy',
   'iota-machine': 'pay-example-customer',
   'iota-ledger': 'pay-example-ledger',
 } as const;
