@@ -12,7 +12,7 @@ export interface Agreement {
   readonly confirmed: SignedMessage<'accept'>;
 }
 
-/** The messages of a contract, each held against those before it. Those with a problem count for nothing. */
+/** The messages of a contract, each held against the others. What does not fit is reported, and spoils all of it. */
 export class Conversation {
   readonly call: SignedMessage<'call'> | undefined;
   readonly #byHash = new Map<string, SignedMessage>();
@@ -24,22 +24,18 @@ export class Conversation {
     const read = contract.messages.map((document, position) => this.#read(document, position));
     this.call = this.#call();
     if (!this.call) report('CALL_MISSING', {});
-    for (const [position, message] of read.entries()) {
-      if (message && !this.#fits(message, position)) this.#byHash.delete(message.hash);
-    }
+    for (const [position, message] of read.entries()) if (message) this.#check(message, position);
   }
 
-  /** The last one with this seller that both sides have accepted. */
+  /** The last one with this seller that both sides have accepted. Who sent what the chain says: each answers the other. */
   agreementWith(seller: string): Agreement | undefined {
-    const { buyer } = this.contract;
     let found: Agreement | undefined;
     for (const confirmed of this.#all('accept')) {
       const taken = this.#one(confirmed.message.previous, 'accept');
       const proposal = taken && this.#one(taken.message.previous, 'proposal');
-      if (!proposal || confirmed.message.from !== seller || taken.message.from !== buyer.did) continue;
+      if (!proposal || confirmed.message.from !== seller) continue;
       const { amount } = proposal.message.body;
-      if (proposal.message.from !== seller || taken.message.body.amount !== amount) continue;
-      if (confirmed.message.body.amount === amount && confirmed.message.body.payBy !== null)
+      if (taken.message.body.amount === amount && confirmed.message.body.amount === amount)
         found = { proposal, taken, confirmed };
     }
     return found;
@@ -69,12 +65,11 @@ export class Conversation {
     return call?.message.from === this.contract.buyer.did ? call : undefined;
   }
 
-  #fits(signed: SignedMessage, position: number): boolean {
+  #check(signed: SignedMessage, position: number): void {
     const { type, network } = signed.message;
     const problem = this.#problemOf(signed);
     if (network !== this.contract.network) this.report('MESSAGE_NETWORK', { type }, position);
     if (problem) this.report(problem, { type }, position);
-    return problem === undefined && network === this.contract.network;
   }
 
   #problemOf(signed: SignedMessage): ContractProblemCode | undefined {

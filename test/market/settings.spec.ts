@@ -209,7 +209,17 @@ describe('the settings of a purchase', () => {
 
   it('have a rule of choice, with what it needs and nothing else', () => {
     for (const choose of ['Cheapest', 'toString', 7, {}]) wrong('choose', () => purchase({ choose }), choose);
-    for (const weights of [undefined, null, {}, { price: 0 }, { cost: 1 }, { constructor: 1 }, 'price', [1]])
+    for (const weights of [
+      undefined,
+      null,
+      {},
+      { price: 0 },
+      { cost: 1 },
+      { price: 1, constructor: 1 },
+      { constructor: 1 },
+      'price',
+      [1],
+    ])
       wrong('weights', () => purchase({ choose: 'weighted', weights }), weights);
     for (const price of [-1, Number.NaN, Number.POSITIVE_INFINITY, 'much'])
       wrong('range', () => purchase({ choose: 'weighted', weights: { price } }), price);

@@ -162,6 +162,7 @@ describe('a message that is no message', () => {
       nothing: '',
       'no JSON': 'hello',
       'not UTF-8': Buffer.from([0x7b, 0xff, 0x7d]),
+      'a text with a byte that is none': Buffer.from(text.replace('B-ME', 'B\u00ffME'), 'latin1'),
       'a byte order mark': `\ufeff${text}`,
       'a number': '7',
       null: 'null',
