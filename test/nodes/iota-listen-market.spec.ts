@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
 import { CodedError } from '../../lib/errors';
 import { finishedContract, foundOffer } from './fake-marketplace';
 import { type FakeMachine, UNREACHABLE } from './fake-runtime';
@@ -7,6 +8,7 @@ import {
   CHANNEL,
   deploy,
   fake,
+  helper,
   LEDGER,
   MACHINE,
   messagesOf,
@@ -136,24 +138,37 @@ describe('a listen node for offers', () => {
   });
 
   it('shows that its broker is away and back, and says nothing of it while its machine is away', async () => {
-    await start(flow(OFFERS));
-    await settled();
-    const listener = search()?.listener;
-    const away = nextStatus('listen', 'iota-listen.status.offline');
-    listener?.channel({ up: false, message: 'refused' });
-    await away;
-    const back = nextStatus('listen', 'iota-listen.status.listening');
-    listener?.channel({ up: true });
-    await back;
-    const ready = machine().state;
-    const down = nextStatus('listen', /short\.LEDGER_UNREACHABLE$/);
-    machine().become({ phase: 'down', error: UNREACHABLE });
-    await down;
-    listener?.channel({ up: false, message: 'refused' });
-    const still = nextStatus('listen', 'iota-listen.status.offline');
-    machine().become(ready);
-    await still;
-    assert.equal(market().searching.size, 1, 'it looks once');
+    // The line under a node is quiet for a while after each change: that time is passed here.
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    try {
+      await start(flow(OFFERS));
+      await settled();
+      const { listener } = search() ?? assert.fail('nobody looks');
+      const shown: string[] = [];
+      const node = helper.getNode('listen') as unknown as NodeJS.EventEmitter;
+      node.on('call:status', ({ args: [{ text }] }: { args: [{ text: string }] }) =>
+        shown.push(text.replace(/^.*\./, '')),
+      );
+      const ready = machine().state;
+      for (const happens of [
+        () => listener.channel({ up: false, message: 'refused' }),
+        () => listener.channel({ up: true }),
+        () => machine().become({ phase: 'down', error: UNREACHABLE }),
+        () => listener.channel({ up: false, message: 'refused' }),
+        () => {
+          shown.push('and the machine is back');
+          machine().become(ready);
+        },
+      ]) {
+        clock.tick(1_000);
+        happens();
+        await settled();
+      }
+      assert.deepEqual(shown, ['offline', 'listening', 'LEDGER_UNREACHABLE', 'and the machine is back', 'offline']);
+      assert.equal(market().searching.size, 1, 'it looks once');
+    } finally {
+      clock.restore();
+    }
   });
 
   it('starts only when all flows run, so that nothing is sent to nobody', async () => {

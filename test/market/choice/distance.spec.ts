@@ -29,6 +29,17 @@ describe('the distance between two places', () => {
     });
   }
 
+  it('is half the world between antipodes, wherever they are', () => {
+    fc.assert(
+      fc.property(place, ({ lat, lng }) => {
+        const away = distanceInKm({ lat, lng }, { lat: -lat, lng: lng > 0 ? lng - 180 : lng + 180 });
+        assert.ok(Math.abs(away - 20_015.114) <= 0.002, `${away} km`);
+      }),
+      // Where the formula comes out a hair above 1.
+      { examples: [[{ lat: -47.23542075677991, lng: 149.54296655465964 }]] },
+    );
+  });
+
   it('is the same there and back, 0 where one is, never more than half the world, and whole metres', () => {
     fc.assert(
       fc.property(place, place, (a, b) => {

@@ -32,6 +32,7 @@ describe("a buyer's expression", () => {
   it('may answer with a list, the best first: the others are left out', async () => {
     assert.deepEqual(await chosen('proposals^(leadSeconds)'), ['did:c', 'did:b', 'did:a']);
     assert.deepEqual(await chosen('[2, 0, 2, "did:c"]'), ['did:c', 'did:a']);
+    assert.deepEqual(await chosen('[0]'), ['did:a']);
     const { leftOut } = await ranking('[proposals[2]]');
     assert.deepEqual(
       leftOut.map(({ bid, reason }) => [bid.seller, reason]),
