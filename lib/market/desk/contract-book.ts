@@ -1,4 +1,5 @@
 import type { Append, JournalEvent, JsonObject, Projection, Sql, SqlRow } from '../../journal';
+import { LONGEST_VALIDITY } from '../messages/limits';
 import {
   BUYER_TRANSITIONS,
   type BuyerEvent,
@@ -189,13 +190,25 @@ export class ContractBook {
     return row;
   }
 
-  /** In any of these states, oldest first. */
+  /** In any of these states that are no end, oldest first. */
   inStates<S extends Side>(side: S, states: readonly StateOf<S>[]): ContractRow<S>[] {
-    const marks = states.map(() => '?').join(', ');
-    return this.#contracts(`side = ? AND state IN (${marks}) ORDER BY began, contract_id`, [
-      side,
-      ...states,
-    ]) as ContractRow<S>[];
+    return this.#contracts(`${openIn(states)} ORDER BY began, contract_id`, [side, ...states]) as ContractRow<S>[];
+  }
+
+  /** How many of a node are in these states that are no end. */
+  count<S extends Side>(side: S, nodeId: string, states: readonly StateOf<S>[]): number {
+    const row = this.sql.get(
+      `SELECT count(*) AS count FROM contracts WHERE network = ? AND ${openIn(states)} AND node_id = ?`,
+      [this.network, side, ...states, nodeId],
+    );
+    return Number(row?.['count'] ?? 0);
+  }
+
+  /** The other sides of contracts in these states that are no end, as often as there are contracts. */
+  peers<S extends Side>(side: S, states: readonly StateOf<S>[]): (string | null)[] {
+    return this.sql
+      .all(`SELECT peer FROM contracts WHERE network = ? AND ${openIn(states)}`, [this.network, side, ...states])
+      .map(({ peer }) => (typeof peer === 'string' ? peer : null));
   }
 
   /** Of a node, not over. */
@@ -208,7 +221,10 @@ export class ContractBook {
 
   /** Of both sides, not over, or over since this moment only: whose messages are still listened to. */
   heardOf(nodeId: string, since: number): ContractRow[] {
-    return this.#contracts('node_id = ? AND (ended IS NULL OR ended >= ?)', [nodeId, since]);
+    return (['seller', 'buyer'] as const).flatMap((side) => [
+      ...this.#contracts('side = ? AND ended IS NULL AND node_id = ?', [side, nodeId]),
+      ...this.#contracts('side = ? AND ended >= ? AND node_id = ?', [side, since, nodeId]),
+    ]);
   }
 
   /** Whose deadline has come, in that order. */
@@ -225,7 +241,7 @@ export class ContractBook {
 
   /** Whether there is a contract whose end is open. */
   get unsettled(): boolean {
-    return this.#contracts('ended IS NULL LIMIT 1', []).length > 0;
+    return this.#contracts("side IN ('buyer', 'seller') AND ended IS NULL LIMIT 1", []).length > 0;
   }
 
   /** Ends after this position, in their order. */
@@ -263,6 +279,11 @@ export class ContractBook {
       .all(`SELECT * FROM contracts WHERE network = ? AND ${condition}`, [this.network, ...values])
       .map(contractRow);
   }
+}
+
+/** Contracts that are over are many, and in an index of their own. */
+function openIn(states: readonly string[]): string {
+  return `side = ? AND ended IS NULL AND state IN (${states.map(() => '?').join(', ')})`;
 }
 
 /** Whether the state of this contract has that event. */

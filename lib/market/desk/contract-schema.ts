@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS refunds (
   PRIMARY KEY (network, payment_id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS refunds_by_contract ON refunds (network, contract_id);
+CREATE INDEX IF NOT EXISTS refunds_by_event ON refunds (network, event_id);
 CREATE INDEX IF NOT EXISTS refunds_owed ON refunds (network) WHERE receipt IS NULL;
 `;
 

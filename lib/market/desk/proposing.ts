@@ -31,6 +31,8 @@ type CallSignal = Extract<ChannelSignal, { call: unknown }>;
 export class Proposing {
   readonly #calls: TokenBucket;
   #givenBack = 0;
+  /** Buyers of calls that are decided on and not in the book yet, by call. */
+  readonly #underway = new Map<string, string>();
 
   constructor(
     private readonly floor: Floor,
@@ -48,6 +50,15 @@ export class Proposing {
       .map((offerId) => this.offers.get(offerId))
       .find((one) => one !== undefined && this.#answers(one, call));
     if (!offer || !this.#hasRoom(call.message.from)) return;
+    this.#underway.set(call.hash, call.message.from);
+    try {
+      await this.#answer(offer, call, problems);
+    } finally {
+      this.#underway.delete(call.hash);
+    }
+  }
+
+  async #answer(offer: Offer, call: SignedMessage<'call'>, problems: CallSignal['problems']): Promise<void> {
     const problem = problems[offer.nodeId];
     const { unit } = offer.terms;
     const { quantity } = call.message.body;
@@ -97,9 +108,10 @@ export class Proposing {
   }
 
   #hasRoom(buyer: string): boolean {
-    const open = this.floor.book.inStates('seller', ['INQUIRED', 'PROPOSED']);
-    if (open.length >= MOST_OPEN) return false;
-    if (open.filter(({ peer }) => peer === buyer).length >= MOST_OPEN_PER_BUYER) return false;
+    const open = this.floor.book.peers('seller', ['INQUIRED', 'PROPOSED']);
+    const buyers = [...open, ...this.#underway.values()];
+    if (buyers.length >= MOST_OPEN || buyers.filter((other) => other === buyer).length >= MOST_OPEN_PER_BUYER)
+      return false;
     if (this.#givenBack > 0) {
       this.#givenBack -= 1;
       return true;
@@ -141,8 +153,10 @@ export class Proposing {
     await this.floor.letters.post(
       { ...key, nodeId },
       [],
-      (append) =>
-        book.begin(append, key, 'inquire', { nodeId, service }, { peer: from, deadline, facts: asFacts(facts) }),
+      (append) => {
+        this.#underway.delete(call.hash);
+        book.begin(append, key, 'inquire', { nodeId, service }, { peer: from, deadline, facts: asFacts(facts) });
+      },
       [call],
     );
     const row = this.acts.row(call.hash);
@@ -161,6 +175,7 @@ export class Proposing {
       { ...key, nodeId },
       [this.#proposal(offer, call.hash, from, facts)],
       (append, _sql, _contractId, posted) => {
+        this.#underway.delete(call.hash);
         const proposed: SellerFacts = { ...facts, proposal: posted[0]?.hash ?? null };
         const deadline = facts.validUntil;
         book.begin(append, key, 'propose', { nodeId, service }, { peer: from, deadline, facts: asFacts(proposed) });
@@ -216,5 +231,5 @@ export class Proposing {
 
 /** Contracts of a node that take its capacity. */
 export function busyCount({ book }: Floor, nodeId: string): number {
-  return book.inStates('seller', BUSY).filter((row) => row.nodeId === nodeId).length;
+  return book.count('seller', nodeId, BUSY);
 }

@@ -267,7 +267,7 @@ export class SellerDesk implements Desk<'seller'> {
     const offer = this.#offers.get(nodeId);
     if (!offer || !this.#offers.isThere(nodeId) || this.floor.closed) return;
     const { price, paused, withdrawn } = offer;
-    const delivering = this.floor.book.inStates('seller', ['DELIVERING']).filter((row) => row.nodeId === nodeId).length;
+    const delivering = this.floor.book.count('seller', nodeId, ['DELIVERING']);
     this.floor.ports.emit({ nodeId, standing: { price, paused, withdrawn, delivering } });
   }
 }

@@ -110,6 +110,10 @@ export class SimulatedChannels implements Channels, Connection {
     });
   }
 
+  get openChannels(): readonly string[] {
+    return [...this.#open];
+  }
+
   /** Messages that are sent again and again. */
   get unanswered(): readonly string[] {
     return [...this.#outbox.values()].map(({ text }) => text);
