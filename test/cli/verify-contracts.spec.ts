@@ -67,6 +67,12 @@ describe('machine-economy verify, of contracts', function () {
       assert.equal((await verify(`${JSON.stringify(good)}\n${other}\n`)).code, 1, other);
   });
 
+  it('finds it also when it is the first, and looks like one', async () => {
+    const { code, out } = await verify(JSON.stringify([{ ...good, note: 'paid in cash' }, good]));
+    assert.equal(code, 1);
+    assert.match(out, /^INVALID {2}2 contracts, 1 of them not valid\n {2}contract 1: .*\(CONTRACT_UNREADABLE\)\n/);
+  });
+
   it('could not tell of something that only looks like one', async () => {
     const { code, out } = await verify(JSON.stringify({ contractId: 'x', status: 'completed', messages: [] }));
     assert.equal(code, 2);
