@@ -78,16 +78,20 @@ export class EditorPage {
     await this.page.locator('#red-ui-clipboard-dialog-ok').waitFor({ state: 'hidden' });
   }
 
-  /** Other sandboxes may run on this device: moves ours to ports that are free. */
-  async moveLedgers(port: number): Promise<void> {
-    await this.page.evaluate((free) => {
-      RED.nodes.eachConfig((node) => {
-        if (node.type === 'iota-ledger')
-          Object.assign(node, { port: String(free), deviceBrokerPort: '0', changed: true });
-        return true;
-      });
-      RED.nodes.dirty(true);
-    }, port);
+  /** Other sandboxes may run on this device: moves ours, and the brokers of its devices, to ports that are free. */
+  async moveLedgers(ledger: number, devices: number): Promise<void> {
+    await this.page.evaluate(
+      ([ledgerPort, devicePort]) => {
+        RED.nodes.eachConfig((node) => {
+          if (node.type === 'iota-ledger')
+            Object.assign(node, { port: String(ledgerPort), deviceBrokerPort: String(devicePort), changed: true });
+          if (node.type === 'mqtt-broker') Object.assign(node, { port: String(devicePort), changed: true });
+          return true;
+        });
+        RED.nodes.dirty(true);
+      },
+      [ledger, devices],
+    );
   }
 
   async newTab(): Promise<void> {

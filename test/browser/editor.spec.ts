@@ -64,7 +64,7 @@ describe('the editor', function () {
   describe('with an example from its import menu', () => {
     before(async () => {
       editor = await EditorPage.open(browser, directory.url, 'en-US');
-      const [port] = await freePorts(1);
+      const [ledger, devices] = (await freePorts(2)) as [number, number];
       for (const name of [
         'iota-ledger',
         'iota-machine',
@@ -78,7 +78,7 @@ describe('the editor', function () {
       ]) {
         await editor.importExample(name);
       }
-      await editor.moveLedgers(port as number);
+      await editor.moveLedgers(ledger, devices);
       await editor.deploy();
     });
     after(async () => editor.close());
@@ -89,7 +89,7 @@ describe('the editor', function () {
     it('pays, with nothing filled in, and shows that it did', async () => {
       await editor.show('pay-example');
       // The machine makes its key and gets its first money.
-      await funded(directory.url);
+      await funded(directory.url, NODES['iota-machine']);
       await editor.pressButtonOf('pay-example-button');
       await editor.status('pay-example-pay', LABELS['en-US'].confirmed);
       await editor.picture('paid');
@@ -146,6 +146,41 @@ describe('the editor', function () {
       await editor.status('verify-data-example-verify', 'invalid');
       await editor.status('verify-data-example-invalid', 'PAYLOAD_CHANGED');
       await editor.picture('verified');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('buys from the cheaper of two, and says why', async () => {
+      await editor.show('buy-example');
+      await editor.status('buy-example-a-offer', '0.2 IOTA');
+      await editor.status('buy-example-b-offer', '0.15 IOTA');
+      await funded(directory.url, 'buy-example-line');
+      await editor.pressButtonOf('buy-example-need');
+      await editor.status('buy-example-b-offer', '▶ 1');
+      await editor.picture('buying');
+      await editor.status('buy-example-buy', 'delivered');
+      await editor.picture('bought');
+      await editor.pressButtonOf('buy-example-dear');
+      await editor.status('buy-example-buy', 'no proposal');
+      await editor.picture('too-dear');
+      assert.deepEqual(editor.complaints, []);
+    });
+
+    it('sells by the second: starts when it is paid and stops when time is up', async () => {
+      await editor.show('offer-example');
+      await editor.status('offer-example-offer', '0.05 IOTA/s');
+      await editor.status('offer-example-valve', 'stop');
+      await funded(directory.url, 'offer-example-workshop');
+      await editor.pressButtonOf('offer-example-need');
+      await editor.status('offer-example-valve', 'start');
+      await editor.status('offer-example-offer', '▶ 1');
+      await editor.picture('delivering');
+      await editor.status('offer-example-valve', 'stop');
+      await editor.status('offer-example-contract', 'completed');
+      await editor.pressButtonOf('offer-example-price');
+      await editor.status('offer-example-offer', '0.06 IOTA/s');
+      await editor.pressButtonOf('offer-example-pause');
+      await editor.status('offer-example-offer', 'paused');
+      await editor.picture('sold');
       assert.deepEqual(editor.complaints, []);
     });
 
@@ -324,10 +359,10 @@ describe('the editor', function () {
 });
 
 /** Waits until the payer has its test money. */
-async function funded(url: string): Promise<void> {
+async function funded(url: string, machine: string): Promise<void> {
   const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
-    const response = await fetch(`${url}/iota-machine/${NODES['iota-machine']}/account`);
+    const response = await fetch(`${url}/iota-machine/${machine}/account`);
     const { balance } = (await response.json()) as { balance?: { available: string } };
     if (balance && balance.available !== '0 IOTA') return;
     await new Promise((again) => setTimeout(again, 200));
