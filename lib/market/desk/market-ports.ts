@@ -10,6 +10,11 @@ import type { Times } from '../negotiation/terms-of-time';
 /** What the market asks of the account: its money moves through the payment engine and nowhere else. */
 export interface MarketAccount {
   /**
+   * Resolves once what is paid to this address counts as received: money that came before would be what the account began
+   * with, and no contract's. Rejects after a while when the ledger is out of reach.
+   */
+  firstLook(): Promise<void>;
+  /**
    * Would this order be taken now? Nothing is reserved.
    * @throws CodedError as `pay` would: policy, budget, deposit, funds
    */

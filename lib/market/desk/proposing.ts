@@ -31,6 +31,7 @@ type CallSignal = Extract<ChannelSignal, { call: unknown }>;
 export class Proposing {
   readonly #calls: TokenBucket;
   #givenBack = 0;
+  #canBePaid = false;
   /** Buyers of calls that are decided on and not in the book yet, by call. */
   readonly #underway = new Map<string, string>();
 
@@ -42,10 +43,15 @@ export class Proposing {
     this.#calls = new TokenBucket(CALLS, floor.ports.clock);
   }
 
+  /** The account has seen its ledger: what is paid now is received. */
+  begin(): void {
+    this.#canBePaid = true;
+  }
+
   /** A call to everybody. It has the turn of its contract. */
   async hearCall({ call, offerIds, problems }: CallSignal): Promise<void> {
     const { book, letters } = this.floor;
-    if (letters.seen(call.hash) || book.contract(call.hash, 'seller')) return;
+    if (!this.#canBePaid || letters.seen(call.hash) || book.contract(call.hash, 'seller')) return;
     const offer = offerIds
       .map((offerId) => this.offers.get(offerId))
       .find((one) => one !== undefined && this.#answers(one, call));

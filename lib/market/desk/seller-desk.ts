@@ -24,6 +24,8 @@ export const REFUND_ID = 'refund:';
 const CATCHING_UP = 60_000;
 /** For so long proofs of proposals that nobody took are kept. */
 const PROPOSALS_KEPT = 3_600_000;
+/** How soon an account that could not see its ledger is asked again. */
+const LOOK_AGAIN = 5_000;
 
 /** The seller's side: offers, what becomes of calls for them, the money, the delivery, and what goes back. */
 export class SellerDesk implements Desk<'seller'> {
@@ -153,6 +155,7 @@ export class SellerDesk implements Desk<'seller'> {
   async resume(): Promise<void> {
     const { book, turns } = this.floor;
     this.#refunds.resume();
+    void this.#awaitAccount();
     const open = book.inStates('seller', ['INQUIRED', 'PROPOSED', 'ACCEPTED', 'STARTING', 'DELIVERING']);
     for (const { contractId } of open) await turns.take(contractId, () => this.#takeUp(this.#acts.row(contractId)));
     for (const { nodeId } of open) if (!this.#offers.isThere(nodeId)) this.#offers.leave(nodeId);
@@ -173,6 +176,18 @@ export class SellerDesk implements Desk<'seller'> {
   close(): void {
     this.#offers.close();
     this.#refunds.close();
+  }
+
+  /** Nothing binds us before money that comes in would be seen. */
+  async #awaitAccount(): Promise<void> {
+    const { ports } = this.floor;
+    if (this.floor.closed) return;
+    try {
+      await ports.account.firstLook();
+      this.#proposing.begin();
+    } catch {
+      ports.clock.after(LOOK_AGAIN, () => void this.#awaitAccount());
+    }
   }
 
   /** What an earlier process has left. */

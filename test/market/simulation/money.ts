@@ -93,6 +93,8 @@ export class SimulatedAccount {
   readonly payments = new Map<string, Payment>();
   /** The policy: why an order is not taken. */
   refuses: (order: PaymentOrder) => CodedError | undefined = () => undefined;
+  /** The first look at the ledger: throws for as long as it cannot be made. */
+  look: () => void = () => {};
   readonly #incoming: ReceivedPayment[] = [];
   readonly #acknowledged = new Set<string>();
   readonly #handed = new Set<string>();
@@ -119,6 +121,7 @@ export class SimulatedAccount {
       return work();
     };
     return {
+      firstLook: () => mine(() => this.look()),
       assertPayable: (order) => mine(() => this.#assertTaken(order)),
       pay: (order) => mine(() => this.#take(order)),
       reported: (paymentId) =>
@@ -133,8 +136,7 @@ export class SimulatedAccount {
         }),
       delivered: (_, eventId) =>
         mine(() => {
-          this.#acknowledged.add(eventId);
-          this.#open.delete(eventId);
+          this.acknowledge(eventId);
           this.#deliver();
         }),
     };
@@ -163,6 +165,12 @@ export class SimulatedAccount {
       status: 'confirmed',
     });
     this.#doors?.after(this.chance.between(0, 1_000), () => this.#deliver());
+  }
+
+  /** @param eventId of a payment that is never told again */
+  acknowledge(eventId: string): void {
+    this.#acknowledged.add(eventId);
+    this.#open.delete(eventId);
   }
 
   get unacknowledged(): number {
