@@ -211,6 +211,31 @@ describe('a channel whose presence was overwritten', function () {
 const isOffered = (online: boolean) => (signal: Attendant['signals'][number]) =>
   'found' in signal && signal.found.event === 'offered' && signal.found.online === online;
 
+describe('a channel that is closed', () => {
+  const resources = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout').length;
+
+  it('leaves no socket and no timer behind, connected or not', async () => {
+    const broker = await startAedes();
+    const before = resources();
+    for (const away of [false, true]) {
+      const seller = new Attendant(SELLER);
+      if (away) await broker.stop();
+      const settled = seller.next(away ? isDown : isUp);
+      await seller.open(plain(broker.url));
+      await seller.service.show('c', SERVICE, cardOf(SELLER).text);
+      await seller.service.send('c', callOf(SELLER), false);
+      await seller.service.listenCalls('c', 'o', { service: SERVICE, parameters: null });
+      await seller.service.search('c', 's', EVERYTHING);
+      await settled;
+      await seller.service.end();
+    }
+    // The broker's side of it ends in its own time.
+    while (resources() > before) await new Promise((resolve) => setImmediate(resolve));
+    await broker.remove();
+  });
+});
+
 describe('a broker that does not know the chosen version of MQTT', () => {
   it('is told to be such a one', async () => {
     const broker = await startAedes();

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -107,19 +106,5 @@ describe('the market worker in its thread', function () {
     // Its socket ends, and the broker says so to whoever looks.
     await open(after);
     await assert.rejects(async () => before.channels.answered('c', 'x'), gone);
-  });
-
-  it('lets go of everything when its channels are closed', async () => {
-    const seller = vault(startWorker());
-    await open(seller);
-    await seller.channels.close('c');
-    await seller.channels.close('c');
-    seller.remote.close();
-    const worker = workers[0] as Worker;
-    worker.unref();
-    const exited = once(worker, 'exit');
-    worker.postMessage({ other: true });
-    await worker.terminate();
-    await exited;
   });
 });
