@@ -6,7 +6,8 @@ import { balanceOnLedger } from './sandbox-ledger';
 const FAUCET = 1_000_000_000n;
 
 const contractIn = ({ payload }: Told) => payload as Contract;
-const eventIn = ({ payload }: Told) => payload as { event: string; reason?: string; contractId: string | null };
+const eventIn = ({ payload }: Told) =>
+  payload as { event: string; reason?: string; seller?: string; contractId: string | null };
 
 describe('the example with a machine that rents itself out', function () {
   this.timeout(240_000);
@@ -122,7 +123,7 @@ describe('the example of a marketplace', function () {
       'market-forge:0': 'forged',
       'market-forger-did:0': 'forger',
       'market-a-offer:2': 'a',
-      'market-c-late:0': 'late',
+      'market-c-mine:0': 'answered',
       'market-b-job:0': 'job',
       'market-not-bought:0': 'not-bought',
     });
@@ -139,12 +140,16 @@ describe('the example of a marketplace', function () {
   });
 
   it('shows that the forged bid was refused', async () => {
-    await flow.hears('forged');
-    assert.equal(eventIn(await flow.hears('refused')).reason, 'signature');
+    const { payload } = await flow.hears('forged');
+    const { reason, seller } = eventIn(await flow.hears('refused'));
+    assert.equal(reason, 'signature');
+    assert.equal(seller, (payload as { from: string }).from);
   });
 
   it('shows that the late bid came too late', async () => {
-    assert.equal(eventIn(await flow.hears('late')).reason, 'late');
+    await flow.hears('refused', (told) => eventIn(told).reason === 'late');
+    const { payload } = await flow.hears('answered');
+    assert.deepEqual(payload, { type: 'reject', reason: 'late' });
   });
 
   it('has paid one, once, and no forger', async () => {

@@ -28,7 +28,6 @@ const POLICY = {
   maxPerPayment: '20 IOTA',
   budgets: [{ amount: '900 IOTA', window: '24h' }],
   payees: ['*'],
-  maxPerMinute: 600,
 };
 const PLACE = { z: 'market', x: 0, y: 0 };
 
@@ -135,7 +134,7 @@ export function sideFlow(options: SideOptions, { ledger, brokerPort, protocolVer
         near: '',
         nearType: 'str',
         maxDistance: '',
-        waitSeconds: 1,
+        waitSeconds: 2,
         choose: 'cheapest',
         deliverWithin: '',
         ...more,

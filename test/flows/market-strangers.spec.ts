@@ -90,10 +90,25 @@ describe('two machines and strangers on a broker that nobody should trust', func
     const contractId = await buyer.buy('late-bid');
     await seller.event('late-bid', contractId, 'inquiry');
     assert.equal(await failure('late-bid'), 'NO_PROPOSAL');
-    await seller.tell(offerNode('late-bid'), { topic: 'price', payload: '0.05 IOTA', contractId });
-    const { reason } = await seller.event('late-bid', contractId, 'rejected');
-    assert.equal(reason, 'late');
+    const body = proposalBody(1n, 2n, 'late-bid');
+    await send(stranger.say('proposal', { to: buyer.did, contractId, previous: contractId, body }));
+    await buyer.progress('late-bid', ({ event, reason }) => event === 'refused' && reason === 'late');
+    const answer = await heard('reject', contractId, buyer.did);
+    assert.deepEqual([answer.message.to, answer.message.body], [stranger.did, { reason: 'late', text: null }]);
     await world.conserved(buyer, seller);
+  });
+
+  it('send no bid that would come too late', async () => {
+    const contractId = await buyer.buy('late-bid');
+    await seller.event('late-bid', contractId, 'expired');
+    await seller.tell(offerNode('late-bid'), { topic: 'price', payload: '0.05 IOTA', contractId });
+    const { error } = await seller.hears('error-0', (told) => told.contractId === contractId);
+    assert.equal(error?.code, 'CONFIG_INVALID');
+    await honestDeal();
+    const bids = world.place.heard.filter(
+      ({ message }) => message.type === 'proposal' && message.contractId === contractId,
+    );
+    assert.deepEqual(bids, []);
   });
 
   it("refuse a bid with somebody else's name under it, and take the real one", async () => {

@@ -79,8 +79,27 @@ export class Side {
     await this.#process?.kill();
   }
 
+  /** Resolves when what it offers stands again, and can be called for. */
   async restart(): Promise<void> {
+    const before = this.#lines().length;
     this.#process = await this.directory.start();
+    const nodes = [
+      ...(this.options.offers ?? []).map(({ service }) => offerNode(service)),
+      ...(this.options.buys ?? []).map(({ service }) => buyNode(service)),
+    ];
+    await this.eventually('all nodes to be ready', async () => {
+      const green = new Set(
+        this.#lines()
+          .slice(before)
+          .filter(({ output }) => output === 'status-0')
+          .map(({ told }) => told['status'] as { fill?: string; source: { id: string } })
+          .filter(({ fill }) => fill === 'green')
+          .map(({ source }) => source.id),
+      );
+      const missing = nodes.filter((node) => !green.has(node));
+      if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`);
+      return true;
+    });
   }
 
   async stop(): Promise<void> {
