@@ -96,9 +96,9 @@ export class BuyerDesk implements Desk<'buyer'> {
 
   /** The node is there: it hears what it was not told, and what nobody answered is sent again. */
   async attend(nodeId: string, channel: ChannelSettings): Promise<void> {
-    const { places, letters, notices, book } = this.floor;
+    const { places, letters, notices, book, now } = this.floor;
     await places.enter({ nodeId }, channel);
-    letters.resume(nodeId, book.openOf('buyer', nodeId));
+    letters.resume(nodeId, book.heardOf(nodeId, now()));
     await notices.attend(nodeId);
   }
 

@@ -219,11 +219,19 @@ export class ContractBook {
     ]) as ContractRow<S>[];
   }
 
-  /** Of both sides, not over, or over since this moment only: whose messages are still listened to. */
+  /**
+   * Of both sides, not over, or over since this moment only: whose messages are still listened to. Where money moved, for as
+   * long again as a message can be good: the other side may have slept, and has to hear how it ended.
+   */
   heardOf(nodeId: string, since: number): ContractRow[] {
     return (['seller', 'buyer'] as const).flatMap((side) => [
       ...this.#contracts('side = ? AND ended IS NULL AND node_id = ?', [side, nodeId]),
-      ...this.#contracts('side = ? AND ended >= ? AND node_id = ?', [side, since, nodeId]),
+      ...this.#contracts("side = ? AND ended >= ? AND node_id = ? AND (ended >= ? OR state <> 'CANCELLED')", [
+        side,
+        since - LONGEST_VALIDITY,
+        nodeId,
+        since,
+      ]),
     ]);
   }
 

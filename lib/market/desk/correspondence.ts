@@ -186,10 +186,11 @@ export class Correspondence {
     return answers.length > 0;
   }
 
-  /** Sends one of our documents once more. */
-  sendAgain(key: ContractKey & { readonly nodeId: string }, type: MessageType): void {
+  /** Sends one of our documents once more. @returns false when there is none that is still good */
+  sendAgain(key: ContractKey & { readonly nodeId: string }, type: MessageType): boolean {
     const [last] = this.#rows(key, "direction = 'out' AND type = ? AND expires > ?", [type, this.#now()]).slice(-1);
     if (last) this.#send(key.nodeId, { ...last, once: true });
+    return last !== undefined;
   }
 
   /** What nobody has answered yet, of contracts of this node: after a restart, of ours or of the channel. */

@@ -49,6 +49,8 @@ export class Deliveries {
   async started(notice: Notice): Promise<void> {
     const { book, notices, ports, now } = this.floor;
     const row = book.contract(notice.contractId, 'seller');
+    // Who took it is gone, and has stopped: it is told again when the node is back.
+    if (row && !this.offers.isThere(row.nodeId)) return;
     const startedAt = this.#toldAt.get(notice.id) ?? now();
     this.#toldAt.delete(notice.id);
     if (row?.state !== 'STARTING') {
@@ -87,23 +89,29 @@ export class Deliveries {
     const endedAt = now();
     const metered = this.#readings.get(row.contractId)?.quantity ?? factsOf(row).metered;
     this.#readings.delete(row.contractId);
-    const { startedAt, quantity } = factsOf(row);
     await this.acts.act(row, {
       event: 'fulfil',
       deadline: endedAt + ports.times.complete,
       facts: { endedAt, metered },
-      drafts: this.acts.drafts(
-        row,
-        'delivered',
-        {
-          final: true,
-          quantity: metered ?? quantity,
-          startedAt: new Date(startedAt ?? endedAt).toISOString(),
-          endedAt: new Date(endedAt).toISOString(),
-        },
-        { once: false },
-      ),
+      drafts: this.#delivered(row, endedAt, metered),
     });
+  }
+
+  /** Once more, to a buyer that has not heard it. */
+  async sayDelivered(row: SellerRow): Promise<void> {
+    const { endedAt, metered } = factsOf(row);
+    await this.acts.act(row, { event: null, drafts: this.#delivered(row, endedAt ?? this.floor.now(), metered) });
+  }
+
+  #delivered(row: SellerRow, endedAt: number, metered: string | null) {
+    const { startedAt, quantity } = factsOf(row);
+    const body = {
+      final: true,
+      quantity: metered ?? quantity,
+      startedAt: new Date(startedAt ?? endedAt).toISOString(),
+      endedAt: new Date(endedAt).toISOString(),
+    };
+    return this.acts.drafts(row, 'delivered', body, { once: false });
   }
 
   /** @throws CodedError `CONFIG_INVALID` (`quantity`, `meter-back`) */

@@ -35,6 +35,8 @@ export class Market implements MarketDoors {
   readonly #deadlines: Deadlines;
   readonly #listeners: ContractListeners;
   readonly #searches = new Map<string, Parameters<MarketDoors['search']>>();
+  /** Contracts whose deadline has come and waits for its turn. */
+  readonly #coming = new Set<string>();
   #cancelSweep: () => void = () => {};
   #closed = false;
 
@@ -81,6 +83,7 @@ export class Market implements MarketDoors {
       ports.clock,
       () => book.nextDeadline(),
       () => this.#deadlinesCome(),
+      trouble,
     );
   }
 
@@ -252,20 +255,23 @@ export class Market implements MarketDoors {
     await ports.account.delivered(MARKET_NODE, payment.eventId);
   }
 
-  async #deadlinesCome(): Promise<void> {
+  /** Not waited for: one that takes its time must not hold up the others. */
+  #deadlinesCome(): void {
+    for (const { contractId, side } of this.#floor.book.due(this.#floor.now())) {
+      const name = `${side} ${contractId}`;
+      if (this.#coming.has(name)) continue;
+      this.#coming.add(name);
+      this.#watch(this.#deadlineComes(contractId, side).finally(() => this.#coming.delete(name)));
+    }
+  }
+
+  #deadlineComes(contractId: string, side: Side): Promise<void> {
     const { book, turns, now } = this.#floor;
-    const due = book.due(now());
-    await Promise.all(
-      due.map(({ contractId, side }) =>
-        turns
-          .take(contractId, async () => {
-            const row = book.contract(contractId, side);
-            if (!row || row.deadline === null || row.deadline > now() || this.#closed) return;
-            await this.#desk(side).hearDeadline(row);
-          })
-          .catch((error) => this.#trouble(error)),
-      ),
-    );
+    return turns.take(contractId, async () => {
+      const row = book.contract(contractId, side);
+      if (!row || row.deadline === null || row.deadline > now() || this.#closed) return;
+      await this.#desk(side).hearDeadline(row);
+    });
   }
 
   async #reopen(): Promise<void> {

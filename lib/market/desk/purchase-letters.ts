@@ -1,3 +1,4 @@
+import { LONGEST_VALIDITY } from '../messages/limits';
 import type { CancelReason, MessageOf, RejectReason, SignedMessage } from '../messages/message';
 import { referenceOf } from '../messages/names';
 import { type Draft, draft } from './correspondence';
@@ -15,6 +16,15 @@ export class PurchaseLetters {
   /** To the seller whose confirmation we wait for, if there is one: we wait no longer. */
   callsOff(row: PurchaseRow, reason: CancelReason, no?: SignedMessage): Draft[] {
     return row.state === 'ACCEPTING' ? this.cancels(row, reason, true, no) : [];
+  }
+
+  /**
+   * It has our money and has not delivered: it hears so for as long as a message can be good, so that both come to the same
+   * end however long one of them sleeps.
+   */
+  late(row: PurchaseRow): Draft[] {
+    const expires = this.floor.now() + LONGEST_VALIDITY;
+    return this.cancels(row, 'late', false).map((cancel) => ({ ...cancel, expires }));
   }
 
   /** @param once it need not know: nothing of its own depends on it */

@@ -180,7 +180,7 @@ export class PurchaseSteps {
     const deadline = this.floor.now() + this.floor.ports.times.refund;
     await this.#take(row, {
       event: 'lateness',
-      drafts: this.#letters.cancels(row, 'late', cancel !== undefined, cancel),
+      drafts: cancel ? this.#letters.cancels(row, 'late', true, cancel) : this.#letters.late(row),
       change: () => ({ deadline, facts: factsToKeep({ reason: error.message }) }),
       answers: [cancel],
       notice: error,

@@ -132,7 +132,8 @@ export class SellerPost {
       case 'DELIVERED':
       case 'COMPLETED':
         await this.#answer(row, off, null);
-        floor.letters.sendAgain(row, 'delivered');
+        // A buyer that slept for so long hears it anew.
+        if (!floor.letters.sendAgain(row, 'delivered')) await this.deliveries.sayDelivered(row);
         return;
       default:
         await this.#answer(row, off, null);

@@ -9,9 +9,8 @@ import {
 } from '../../../lib/market';
 import { excessReferenceOf } from '../../../lib/market/messages/names';
 import type { Address } from '../../../lib/values';
-import type { Transfer } from './money';
+import type { SimulatedLedger, Transfer } from './money';
 import { leaves, type SimulatedTrader } from './trader';
-import type { World, WorldResult } from './world';
 
 interface Row {
   readonly contractId: string;
@@ -27,10 +26,23 @@ const VERDICTS: { readonly [state: string]: Verdict } = {
   FAILED: 'failed',
 };
 
+/** Who was there, and what they did. */
+export interface SettledWorld {
+  readonly traders: readonly SimulatedTrader[];
+  readonly buyers: readonly SimulatedTrader[];
+  readonly sellers: readonly SimulatedTrader[];
+  /** Others who have money. */
+  readonly strangers: readonly { readonly name: string; readonly did: string; readonly address: Address }[];
+  readonly ledger: SimulatedLedger;
+  /** Transfers that no market made. */
+  readonly byHand: ReadonlySet<Transfer>;
+  /** What was noticed on the way. */
+  readonly violations: readonly string[];
+}
+
 /** The rules that hold in every world once it has come to rest. */
-export function violationsOf(world: World, crashes: number): WorldResult {
-  const seen: Record<string, number> = {};
-  const violations = [
+export function violationsOf(world: SettledWorld): string[] {
+  return [
     ...world.violations,
     ...world.traders.flatMap(({ name, troubles }) => troubles.map((text) => `TROUBLE of ${name}: ${text}`)),
     ...conservation(world),
@@ -42,10 +54,18 @@ export function violationsOf(world: World, crashes: number): WorldResult {
     ...world.traders.flatMap((trader) => provable(trader)),
     ...world.traders.flatMap((trader) => rebuilt(trader)),
   ];
-  for (const trader of world.traders) count(trader, seen);
-  if (world.byHand.size > 0) seen['paid by hand'] = world.byHand.size;
-  const all = world.buyers.reduce((sum, buyer) => sum + rowsOf(buyer).length, 0);
-  return { seed: world.seed, flavour: world.flavour, crashes, contracts: all, violations, seen };
+}
+
+/** What happened in a world, by how often. */
+export function seenIn({ traders, byHand }: SettledWorld): Record<string, number> {
+  const seen: Record<string, number> = {};
+  for (const trader of traders) count(trader, seen);
+  if (byHand.size > 0) seen['paid by hand'] = byHand.size;
+  return seen;
+}
+
+export function contractsIn({ buyers }: SettledWorld): number {
+  return buyers.reduce((sum, buyer) => sum + rowsOf(buyer).length, 0);
 }
 
 function rowsOf({ life }: SimulatedTrader): Row[] {
@@ -58,7 +78,7 @@ function rowsOf({ life }: SimulatedTrader): Row[] {
   }));
 }
 
-function conservation({ ledger }: World): string[] {
+function conservation({ ledger }: SettledWorld): string[] {
   return ledger.total === ledger.minted ? [] : [`CONSERVATION ${ledger.total} of ${ledger.minted}`];
 }
 
@@ -77,7 +97,7 @@ function ended(trader: SimulatedTrader): string[] {
 }
 
 /** Both sides end in the same verdict. */
-function sameEnd({ contractId, state, peer }: Row, buyer: SimulatedTrader, world: World): string[] {
+function sameEnd({ contractId, state, peer }: Row, buyer: SimulatedTrader, world: SettledWorld): string[] {
   const short = contractId.slice(0, 8);
   return world.sellers.flatMap((seller) => {
     const theirs = rowsOf(seller).find((row) => row.contractId === contractId && row.side === 'seller')?.state;
@@ -100,12 +120,12 @@ function sum(transfers: readonly Transfer[]): bigint {
 function rightMoney(
   { contractId, state, peer, side }: Row,
   seller: SimulatedTrader,
-  { ledger, traders, stranger }: World,
+  { ledger, traders, strangers }: SettledWorld,
 ): string[] {
   if (side !== 'seller') return [];
   const backs = [refundReferenceOf(contractId), excessReferenceOf(contractId)];
   const agreed = BigInt(amountOf(contractId, seller) ?? '0');
-  return [...traders, stranger].flatMap(({ address, did, name }) => {
+  return [...traders, ...strangers].flatMap(({ address, did, name }) => {
     const came = sum(between(ledger.transfers, address, seller.address, [referenceOf(contractId)]));
     const back = sum(between(ledger.transfers, seller.address, address, backs));
     const keeps = state === 'COMPLETED' && did === peer ? agreed : 0n;
@@ -134,7 +154,7 @@ function amountOf(contractId: string, { life }: SimulatedTrader): string | undef
 }
 
 /** At most once, exactly what the proposal said, to who signed it. */
-function paidOnce(buyer: SimulatedTrader, { ledger, byHand, sellers }: World): string[] {
+function paidOnce(buyer: SimulatedTrader, { ledger, byHand, sellers }: SettledWorld): string[] {
   return rowsOf(buyer).flatMap(({ contractId, peer, state }) => {
     const paid = ledger.transfers.filter(
       (one) => one.from === buyer.address && one.reference === referenceOf(contractId) && !byHand.has(one),

@@ -167,10 +167,12 @@ export class SimulatedTrader {
   }
 
   #end(cut: boolean): void {
+    const { timeline } = this.world;
     this.crashes += 1;
     this.life?.end();
-    if (cut) this.disk.cutPower();
-    this.world.timeline.after(this.world.downtime(), () => this.start());
+    // What still runs in this moment gets nowhere: nothing of it is committed, and nobody hears it.
+    if (cut) timeline.after(0, () => this.disk.cutPower());
+    timeline.after(this.world.downtime(), () => this.start());
   }
 }
 
@@ -207,10 +209,11 @@ export class TraderLife {
       after,
       hear: (signal) => {
         if (trader.diesAt('hears a message') || !this.market) return;
-        if ('message' in signal && typeof signal.message === 'object') mutant?.hearMessage?.(this.market, signal.message, trader);
+        if ('message' in signal && typeof signal.message === 'object')
+          mutant?.hearMessage?.(this.market, signal.message, trader);
         this.market.hearChannel(signal);
       },
-      check,
+      check: mutant?.check?.(check) ?? check,
       parametersProblem: requiredAreThere,
       rank: (bids, rule, call) => rank(bids, rule, call as MessageBodies['call']),
     } satisfies ChannelDoors);
@@ -289,6 +292,18 @@ export class TraderLife {
     const { trader } = this;
     if (!this.alive || trader.diesAt('tells the flow')) return;
     if (!trader.flow.takes(signal)) return;
+    const first = trader.world.mutant?.acknowledgesBeforeTelling && 'noticeId' in signal && signal.noticeId !== null;
+    if (!first) {
+      this.#take(signal);
+      return;
+    }
+    void this.market?.noticed(signal.noticeId).catch((error) => this.unexpected('noticed', error));
+    trader.world.timeline.after(500, () => this.alive && this.#take(signal));
+  }
+
+  /** The flow has it. */
+  #take(signal: MarketSignal): void {
+    const { trader } = this;
     trader.signals.push(signal);
     if ('trouble' in signal) trader.trouble(signal.trouble);
     if ('noticeId' in signal && signal.noticeId !== null) {

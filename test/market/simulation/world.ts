@@ -2,7 +2,7 @@ import { isCodedError } from '../../../lib/errors';
 import { type BuySettings, type MarketSignal, type OfferSettings, referenceOf, TIMES } from '../../../lib/market';
 import { Chance } from '../../payments/simulation/random';
 import { Timeline } from '../../payments/simulation/timeline';
-import { violationsOf } from './invariants';
+import { contractsIn, type SettledWorld, seenIn, violationsOf } from './invariants';
 import { type ChannelFaults, MeetingPlace, SOUND_CHANNEL } from './meeting-place';
 import { type MoneyFaults, SimulatedLedger, SOUND_MONEY, type Transfer } from './money';
 import type { Mutant } from './mutants';
@@ -47,15 +47,17 @@ const PATIENCE = 72 * HOUR;
 
 /** Lives one world from its seed to its end, and says what went wrong in it. */
 export async function runWorld(seed: number, mutant?: Mutant): Promise<WorldResult> {
+  const undo = mutant?.install?.();
   const world = new World(seed, mutant);
   try {
     return await world.run();
   } finally {
     world.dispose();
+    undo?.();
   }
 }
 
-export class World {
+export class World implements SettledWorld {
   readonly chance: Chance;
   readonly flavour: Flavour;
   readonly timeline = new Timeline(START);
@@ -97,6 +99,10 @@ export class World {
     for (const trader of this.traders) if (this.flavour.clocks) trader.clockError = chance.between(-20_000, 20_000);
   }
 
+  get strangers(): SimulatedTrader[] {
+    return [this.stranger];
+  }
+
   get traders(): SimulatedTrader[] {
     return [...this.buyers, ...this.sellers];
   }
@@ -117,7 +123,11 @@ export class World {
     await this.#until(START + HEALED_AFTER, () => false);
     this.#healed = true;
     await this.#until(timeline.now() + PATIENCE, () => this.#isQuiet());
-    return violationsOf(this, this.#crashes);
+    const seen = seenIn(this);
+    const contracts = contractsIn(this);
+    const violations = violationsOf(this);
+    const { seed, flavour } = this;
+    return { seed, flavour, crashes: this.#crashes, contracts, violations, seen };
   }
 
   dispose(): void {
@@ -131,7 +141,8 @@ export class World {
 
   #isQuiet(): boolean {
     return this.traders.every(({ life, account }) => {
-      const row = life?.journal?.sql.get(
+      if (!life?.alive) return false;
+      const row = life.journal?.sql.get(
         `SELECT (SELECT count(*) FROM contracts WHERE ended IS NULL) + (SELECT count(*) FROM refunds WHERE receipt IS NULL)
            + (SELECT count(*) FROM contracts WHERE state = 'FAILED') + (SELECT count(*) FROM market_notices) AS open`,
       );
