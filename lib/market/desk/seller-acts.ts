@@ -175,7 +175,7 @@ export class SellerActs {
       token: network.token,
       decimals: network.decimals,
       chosenBecause: null,
-      reason: facts.reason,
+      reason: facts.reason ?? facts.text,
       metered: facts.metered,
       receipts,
       messages: this.floor.letters.signedMessages(row),

@@ -251,6 +251,14 @@ describe('a seller', () => {
         for (const other of others) stage.place.connections.delete(other);
       }
       assert.ok(answered >= 200 && answered <= 225, `${answered} of 300`);
+      await stage.pass(600);
+      await started();
+      // No time for another token: it is the one of the contract that was paid.
+      const before = carl.got('proposal').length;
+      call();
+      call();
+      await stage.pass(200);
+      assert.ok(carl.got('proposal').length > before);
     });
 
     it('asks the flow where it was told to, and proposes the price that it names', async () => {
@@ -532,6 +540,30 @@ describe('a seller', () => {
       const [refund] = outgoing();
       assert.equal(refund?.reference, `me1:${contractId.slice(0, 32)}/refund`);
       assert.equal(carl.got('cancel').at(-1)?.message.body.refund?.transactionId, refund?.transactionId);
+    });
+
+    it('counts money once, however often it is told of it', async () => {
+      await offers();
+      const contractId = await started();
+      const [transfer] = stage.ledger.transfers;
+      assert.ok(transfer);
+      const { transactionId, reference, from, to, amount, at } = transfer;
+      const payment = {
+        eventId: `stage:${transactionId}:${to}`,
+        transactionId,
+        from,
+        to,
+        amount: amount.toString(),
+        token: 'STG',
+        decimals: 6,
+        reference,
+        confirmedAt: new Date(at).toISOString(),
+        status: 'confirmed' as const,
+      };
+      for (const redelivered of [false, true]) seller.market?.hearPayment(payment, redelivered);
+      await stage.pass(60_000);
+      assert.equal(state(contractId), 'DELIVERING');
+      assert.deepEqual(outgoing(), []);
     });
 
     it('is not brought to anything by the money of others', async () => {
