@@ -71,7 +71,6 @@ export class Outbox {
 
   down(): void {
     this.#isUp = false;
-    for (const entry of this.#entries.values()) entry.stopTimer();
   }
 
   close(): void {

@@ -95,6 +95,7 @@ describe('the directory of cards', () => {
   it('finds by service, price and distance', () => {
     const near = { lat: 52.52, lng: 13.405 };
     directory.search('cheap', { ...EVERYTHING, maxPrice: '300001' });
+    directory.search('dear', { ...EVERYTHING, maxPrice: '1000000' });
     directory.search('cheaper', { ...EVERYTHING, maxPrice: '300000' });
     directory.search('close', { ...EVERYTHING, near, maxDistance: 4.929 });
     directory.search('closer', { ...EVERYTHING, near, maxDistance: 4.928 });
@@ -103,7 +104,7 @@ describe('the directory of cards', () => {
     read();
     assert.deepEqual(
       told.map(({ searchId }) => searchId),
-      ['cheap', 'close'],
+      ['cheap', 'dear', 'close'],
     );
   });
 

@@ -60,6 +60,13 @@ describe('a fair queue', () => {
     assert.equal(takeAll(queue).filter((item) => item.startsWith('honest')).length, 10);
   });
 
+  it('lets nobody who has brought much push out those who have brought little', () => {
+    const queue = new FairQueue<string>({ items: 40, itemsPerKey: 40 }, dice());
+    for (let n = 0; n < 30; n += 1) queue.put(`somebody ${n}`, 'honest');
+    for (let n = 0; n < 1_000; n += 1) queue.put('flood', 'flood');
+    assert.equal(takeAll(queue).filter((item) => item === 'honest').length, 30);
+  });
+
   it('lets in by lot when everybody in it has one: who comes again and again gets in', () => {
     let entered = 0;
     for (let round = 0; round < 200; round += 1) {

@@ -108,6 +108,23 @@ describe('the outbox', () => {
     assert.deepEqual(times('slow'), [0, 31]);
   });
 
+  it('waits for what became of one that went with a connection before it goes with the next', async () => {
+    let lose = () => {};
+    answer = () =>
+      new Promise((resolve) => {
+        lose = () => resolve(false);
+      });
+    outbox.up();
+    outbox.put(message('lost'));
+    outbox.down();
+    outbox.up();
+    assert.deepEqual(times('lost'), [0]);
+    answer = async () => true;
+    lose();
+    await pass(1.5);
+    assert.deepEqual(times('lost'), [0, 1]);
+  });
+
   it('takes the same message once', async () => {
     outbox.up();
     outbox.put(message('call'));
