@@ -293,6 +293,17 @@ describe('the status of a buy node', () => {
     assert.deepEqual(statuses, []);
   });
 
+  it('goes on telling that there is no broker when the machine is back', async () => {
+    await start(flow({ broker: '' }));
+    const ready = machine().state;
+    const down = nextStatus('buy', /short\.LEDGER_UNREACHABLE$/);
+    machine().become({ phase: 'down', error: UNREACHABLE });
+    await down;
+    const again = nextStatus('buy', /short\.CONFIG_INVALID$/);
+    machine().become(ready);
+    await again;
+  });
+
   it('tells a machine that is down', async () => {
     await start(flow());
     const down = nextStatus('buy', /short\.LEDGER_UNREACHABLE$/);

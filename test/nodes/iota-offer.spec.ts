@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
 import { CodedError } from '../../lib/errors';
 import { BUYER, CONTRACT_ID, type FakeDesk, offerEvent } from './fake-marketplace';
 import { type FakeMachine, UNREACHABLE } from './fake-runtime';
@@ -279,6 +280,7 @@ describe('the status of an offer node', () => {
     ['its price', {}, OPEN, { fill: 'green', text: '0.2 IOTA/min' }],
     ['what it costs once', { unit: 'once' }, OPEN, { fill: 'green', text: '0.2 IOTA' }],
     ['how many it delivers', {}, { ...OPEN, delivering: 2, paused: true }, { fill: 'blue', text: '▶ 2' }],
+    ['a single delivery', {}, { ...OPEN, delivering: 1 }, { fill: 'blue', text: '▶ 1' }],
     ['a pause', {}, { ...OPEN, paused: true }, { fill: 'grey', text: 'iota-offer.status.paused' }],
     ['that it waits for a price', {}, { ...OPEN, price: null }, { fill: 'yellow', text: 'iota-offer.status.price' }],
     [
@@ -305,21 +307,32 @@ describe('the status of an offer node', () => {
   }
 
   it('shows first that the machine is down, and then the offer again', async () => {
-    await start(flow());
-    const ready = machine().state;
-    const down = nextStatus('offer', /short\.LEDGER_UNREACHABLE$/);
-    machine().become({ phase: 'down', error: UNREACHABLE });
-    await down;
-    const shown: (string | undefined)[] = [];
-    (helper.getNode('offer') as unknown as NodeJS.EventEmitter).on(
-      'call:status',
-      (call: { args: [{ text?: string }] }) => shown.push(call.args[0].text),
-    );
-    desk().listener.state(OPEN);
-    const back = nextStatus('offer', '0.2 IOTA/min');
-    machine().become(ready);
-    await back;
-    assert.deepEqual(shown, ['0.2 IOTA/min']);
+    // Statuses are throttled: the clock is turned past that after each step.
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    try {
+      await start(flow());
+      const shown: (string | undefined)[] = [];
+      (helper.getNode('offer') as unknown as NodeJS.EventEmitter).on(
+        'call:status',
+        (call: { args: [{ text?: string }] }) => shown.push(call.args[0].text),
+      );
+      const shownAfter = async (step: () => void) => {
+        shown.length = 0;
+        step();
+        clock.tick(1000);
+        await settled();
+        return shown.at(-1);
+      };
+      const ready = machine().state;
+      assert.match(
+        (await shownAfter(() => machine().become({ phase: 'down', error: UNREACHABLE }))) ?? '',
+        /short\.LEDGER_UNREACHABLE$/,
+      );
+      assert.equal(await shownAfter(() => desk().listener.state(OPEN)), undefined);
+      assert.equal(await shownAfter(() => machine().become(ready)), '0.2 IOTA/min');
+    } finally {
+      clock.restore();
+    }
   });
 });
 
