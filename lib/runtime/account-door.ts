@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CodedError, isCodedError } from '../errors';
+import { CodedError } from '../errors';
 import {
   type AcceptedPayment,
   newPaymentId,
@@ -12,6 +12,7 @@ import type { VaultSignal } from '../vault';
 import { MarketDesk } from './market-desk';
 import { ReceiptDesk } from './receipt-desk';
 import type { MachineEvent } from './runtime';
+import { isVaultRestarting } from './signing-desk';
 import type { VaultHost } from './vault-host';
 
 /** So many events wait for a wallet to tell them. */
@@ -60,7 +61,7 @@ export class AccountDoor {
     const named = isAbsent(order.paymentId) ? { ...order, paymentId: newPaymentId(Date.now(), randomBytes) } : order;
     // What is no id is refused by the vault, under whatever name.
     const name = typeof named.paymentId === 'object' ? '' : String(named.paymentId);
-    return this.desk.pay(name, () => this.#ask(named), progress, signal);
+    return this.desk.pay(name, () => this.#order(named), progress, signal);
   }
 
   onEvent(listener: (event: MachineEvent) => void): () => void {
@@ -115,16 +116,24 @@ export class AccountDoor {
     clearTimeout(this.#orphanTimer);
   }
 
-  /** A vault that died in between may or may not have the order: its id makes it safe to ask again. */
-  async #ask(order: PaymentOrder): Promise<AcceptedPayment> {
+  /** Asks until a vault has answered: one that died in between may or may not have heard, so asking again must be safe. */
+  async answered<T>(ask: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await this.host.vault.pay(this.accountId, order);
+        return await ask();
       } catch (error) {
-        if (error instanceof DOMException && error.name === 'DataCloneError') throw notPlain(error);
-        if (!isCodedError(error) || error.detail !== 'vault-restarting') throw error;
+        if (!isVaultRestarting(error)) throw error;
         await new Promise<void>((reopened) => this.#waitingForVault.add(reopened));
       }
+    }
+  }
+
+  /** Its id makes it safe to ask again. */
+  async #order(order: PaymentOrder): Promise<AcceptedPayment> {
+    try {
+      return await this.answered(() => this.host.vault.pay(this.accountId, order));
+    } catch (error) {
+      throw error instanceof DOMException && error.name === 'DataCloneError' ? notPlain(error) : error;
     }
   }
 

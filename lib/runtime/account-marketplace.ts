@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { CodedError, isCodedError } from '../errors';
 import { type OfferCommand, UNITS, type Unit } from '../market';
 import type { MarketCalls } from '../vault';
@@ -70,7 +71,9 @@ export class AccountMarketplace implements Marketplace {
   ): ReturnType<Marketplace['buy']> {
     this.doors.needMarket();
     const door = await this.doors.opened();
-    return door.market.buy(() => this.#call(door.accountId, 'buy', origin, settings, channel), progress, signal);
+    const asking = { ...origin, askId: randomUUID() };
+    const ask = () => this.#call(door.accountId, 'buy', asking, settings, channel);
+    return door.market.buy(() => door.answered(ask), progress, signal);
   }
 
   attendPurchases(nodeId: string, channel: PurchaseOrder['channel'], listener: PurchaseListener): () => void {

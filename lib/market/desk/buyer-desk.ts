@@ -23,6 +23,8 @@ const MOST_DECLINES = 100;
 /** Answers to what comes too late. */
 const MOST_LATE_ANSWERS = 100;
 const LONGEST_TOPIC = 4_096;
+/** So long after it ended a purchase may be asked for once more by who did not hear that it was taken. */
+const ASKED_AGAIN = 3_600_000;
 
 /**
  * The buyer's side of contracts: calls, waits for proposals, takes the best, pays it once it was confirmed, and holds the
@@ -57,6 +59,8 @@ export class BuyerDesk implements Desk<'buyer'> {
     const order = parseBuyOrder(settings, ports.network);
     const { nodeId } = origin;
     await places.enter({ nodeId }, channel);
+    const asked = this.#askedBefore(origin);
+    if (asked) return { contractId: asked.contractId };
     const { service, parameters, quantity, maxPrice, near, maxDistance, deliverWithin, choice } = order;
     const deadline = this.floor.now() + Math.ceil(order.waitSeconds * 1_000);
     const call = draft('call', {
@@ -92,6 +96,13 @@ export class BuyerDesk implements Desk<'buyer'> {
     const row = book.contract(contractId, 'buyer');
     if (row) this.#tell(row, { event: 'called', seller: null, until: new Date(deadline).toISOString() });
     return { contractId };
+  }
+
+  #askedBefore({ nodeId, askId }: MarketOrigin): PurchaseRow | undefined {
+    if (askId === undefined) return undefined;
+    const { book, now } = this.floor;
+    const recent = book.heardOf(nodeId, now() - ASKED_AGAIN).filter((row): row is PurchaseRow => row.side === 'buyer');
+    return recent.find((row) => factsOf(row).origin.askId === askId);
   }
 
   /** The node is there: it hears what it was not told, and what nobody answered is sent again. */
@@ -357,7 +368,12 @@ function givenUp(reason: string): CodedError {
 }
 
 /** A topic of megabytes is not kept for ever. */
-function keptOrigin({ nodeId, topic, messageId }: MarketOrigin): MarketOrigin {
+function keptOrigin({ nodeId, topic, messageId, askId }: MarketOrigin): MarketOrigin {
   const short = (text: string | undefined) => text !== undefined && text.length <= LONGEST_TOPIC;
-  return { nodeId, ...(short(topic) && { topic }), ...(short(messageId) && { messageId }) } as MarketOrigin;
+  return {
+    nodeId,
+    ...(short(topic) && { topic }),
+    ...(short(messageId) && { messageId }),
+    ...(short(askId) && { askId }),
+  } as MarketOrigin;
 }

@@ -57,6 +57,8 @@ export interface MarketOrigin {
   readonly nodeId: string;
   readonly topic?: string;
   readonly messageId?: string;
+  /** Names this asking: asked again under it (nobody knows whether the vault that died had heard), it is the same purchase. */
+  readonly askId?: string;
 }
 
 /** An error as plain data. */

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { CodedError } from '../../../lib/errors';
 import { canonicalJson } from '../../../lib/evidence';
 import type { BuySettings, MessageBodies } from '../../../lib/market';
-import { CHANNEL, contractsOf, failuresOf, MarketStage, type Puppet, progressOf, stateOf } from '../market-stage';
+import {
+  CHANNEL,
+  contractsOf,
+  failuresOf,
+  MarketStage,
+  NOTHING_SET,
+  type Puppet,
+  progressOf,
+  stateOf,
+} from '../market-stage';
 import type { SimulatedTrader } from '../simulation/trader';
 
 const MONEY = 1_000_000n;
@@ -98,6 +107,20 @@ describe('a buyer', () => {
       assert.equal(failuresOf(buyer)[0]?.code, 'NO_PROPOSAL');
       assert.equal(failuresOf(buyer)[0]?.detail, 'default');
       assert.equal(state(contractId), 'CANCELLED');
+    });
+
+    it('is asked for once more by who did not hear the answer: it is the same purchase, also when it is over', async () => {
+      const { market } = buyer;
+      assert.ok(market);
+      const origin = { nodeId: 'buy', askId: 'the first' };
+      const ask = (askId = origin.askId) =>
+        stage.soon(market.buy({ ...origin, askId }, NOTHING_SET, CHANNEL).then(({ contractId }) => contractId));
+      const contractId = await ask();
+      assert.equal(await ask(), contractId);
+      assert.notEqual(await ask('another'), contractId);
+      await stage.until('both give up', () => failuresOf(buyer).length > 1);
+      assert.equal(await ask(), contractId);
+      assert.deepEqual([...new Set(anna.got('call').map(({ hash }) => hash))].length, 2);
     });
 
     it('is told when its settings are wrong, and calls nobody', async () => {
