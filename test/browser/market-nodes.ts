@@ -135,5 +135,52 @@ export function marketNodes(nodeRed: () => { readonly browser: Browser; readonly
       assert.deepEqual(await editor.property(buys, 'weights'), { price: 1, distance: 2.5 });
       assert.deepEqual(editor.complaints, []);
     });
+
+    it('shows of a listener what belongs to its source', async () => {
+      const { page } = editor;
+      const listens = await editor.drag('iota-listen', 300, 350);
+      await editor.edit(listens);
+      const shown = async () =>
+        Promise.all(
+          ['ledger', 'tag', 'from', 'broker', 'near'].map((name) => page.locator(`#node-input-${name}`).isVisible()),
+        );
+      assert.deepEqual(await shown(), [false, false, true, false, false]);
+      await page.locator('#node-input-source').selectOption('contracts');
+      await page.getByText('Both what the machine bought and what it sold').waitFor();
+      assert.deepEqual(await shown(), [false, false, true, false, false]);
+      await page.locator('#node-input-source').selectOption('offers');
+      await page.getByText('Offers that lie on the broker now').waitFor();
+      assert.deepEqual((await shown()).slice(0, 3), [false, false, false]);
+      await page.locator('#node-input-machine').selectOption('buy-example-line');
+      await page.locator('#node-input-broker.input-error, #node-input-broker + * .input-error').first().waitFor();
+      await page.locator('#node-input-broker').selectOption('buy-example-broker');
+      await page.locator('#node-input-maxDistance').fill('5');
+      await page.keyboard.press('Tab');
+      await page.locator('#node-input-maxDistance.input-error').waitFor();
+      await page.locator('#node-input-near').fill('52.52, 13.405');
+      await page.keyboard.press('Tab');
+      await page.locator('#node-input-maxDistance:not(.input-error)').waitFor();
+      await page.locator('#node-input-maxPrice').fill('500000');
+      await page.getByText('Without the unit this is base units').waitFor();
+      await page.locator('#node-input-maxPrice').fill('0.5 IOTA');
+      await page.locator('#node-input-service').fill('compressed-air');
+      await editor.picture('listen-offers');
+      await editor.save();
+      const saved = await Promise.all(
+        ['source', 'broker', 'service', 'near', 'maxDistance', 'maxPrice', 'valid'].map((name) =>
+          editor.property(listens, name),
+        ),
+      );
+      assert.deepEqual(saved, [
+        'offers',
+        'buy-example-broker',
+        'compressed-air',
+        '52.52, 13.405',
+        '5',
+        '0.5 IOTA',
+        true,
+      ]);
+      assert.deepEqual(editor.complaints, []);
+    });
   });
 }

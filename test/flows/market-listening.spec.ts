@@ -10,19 +10,23 @@ const OFFERS = { ...LISTEN, source: 'offers', machine: 'offer-example-workshop',
 const CONTRACTS = { ...LISTEN, source: 'contracts', from: 'now' };
 const COMPRESSOR_PLACE = '52.52, 13.405';
 const TEN_KILOMETRES_AWAY = '52.61, 13.405';
+/** Runs in the worker as it is installed. */
+const CHOICE = '[proposals[title ~> /^compressed AIR/i and price * $$.call.quantity = amount]]';
 
 describe('listening to a marketplace, in a real Node-RED', function () {
   this.timeout(180_000);
   let flow: ObservedFlow;
 
   before(async () => {
-    const placed = example('iota-offer').map((node) =>
-      node.id === 'offer-example-offer' ? { ...node, place: COMPRESSOR_PLACE } : node,
-    );
+    const changes: { readonly [id: string]: object } = {
+      'offer-example-offer': { place: COMPRESSOR_PLACE },
+      'offer-example-buy': { choose: 'jsonata', expression: CHOICE },
+    };
+    const placed = example('iota-offer').map((node) => ({ ...node, ...changes[node.id] }));
     flow = await ObservedFlow.start(
       [
         ...placed,
-        { ...OFFERS, id: 'all' },
+        { ...OFFERS, id: 'every' },
         { ...OFFERS, id: 'cheap', maxPrice: '0.055 IOTA', near: TEN_KILOMETRES_AWAY, maxDistance: '11' },
         { ...OFFERS, id: 'near', near: TEN_KILOMETRES_AWAY, maxDistance: '9' },
         { ...OFFERS, id: 'other', service: 'heat' },
@@ -30,7 +34,7 @@ describe('listening to a marketplace, in a real Node-RED', function () {
         { ...CONTRACTS, id: 'bought', machine: 'offer-example-workshop' },
       ],
       {
-        'all:0': 'all',
+        'every:0': 'every',
         'cheap:0': 'cheap',
         'near:0': 'near',
         'other:0': 'other',
@@ -43,7 +47,7 @@ describe('listening to a marketplace, in a real Node-RED', function () {
   after(async () => flow?.stop());
 
   it('finds an offer, and what is told of it is what its seller has set', async () => {
-    const told = await flow.hears('all', (one) => offerIn(one).online);
+    const told = await flow.hears('every', (one) => offerIn(one).online);
     const { eventId, seller, expires, ...offer } = offerIn(told);
     assert.deepEqual([told.topic, told['eventId']], ['offer', eventId]);
     assert.match(seller, /^did:key:z6Mk/);
@@ -67,9 +71,9 @@ describe('listening to a marketplace, in a real Node-RED', function () {
   });
 
   it('hears of a new price where it is within the limit, and of a withdrawal where it is not', async () => {
-    const first = offerIn(await flow.hears('all')).eventId;
+    const first = offerIn(await flow.hears('every')).eventId;
     await flow.press('offer-example-price');
-    const dearer = offerIn(await flow.hears('all', (one) => offerIn(one).price === '60000'));
+    const dearer = offerIn(await flow.hears('every', (one) => offerIn(one).price === '60000'));
     assert.deepEqual([dearer.event, dearer.eventId !== first], ['offered', true]);
     const gone = offerIn(await flow.hears('cheap', (one) => offerIn(one).event === 'withdrawn'));
     assert.deepEqual([gone.service, gone.price], ['compressed-air', '50000']);
@@ -85,7 +89,12 @@ describe('listening to a marketplace, in a real Node-RED', function () {
     for (let tries = 1; ; tries += 1) {
       await flow.press('offer-example-need');
       const done = flow.hears('bought', (one) => contractIn(one).status === 'completed').then(() => true);
-      const refused = flow.hears('failed', (_, index) => index === tries - 1).then(() => false);
+      const refused = flow
+        .hears('failed', (_, index) => index === tries - 1)
+        .then(({ error }) => {
+          assert.equal(error?.code, 'FUNDS_INSUFFICIENT');
+          return false;
+        });
       // Whoever loses the race gives up some time.
       for (const promise of [done, refused]) promise.catch(() => undefined);
       if (await Promise.race([done, refused])) break;
@@ -94,6 +103,7 @@ describe('listening to a marketplace, in a real Node-RED', function () {
     const { contractId, amount, buyer, seller } = contractIn(bought);
     const sold = await flow.hears('sold', (one) => contractIn(one).contractId === contractId);
     assert.deepEqual([contractIn(bought).side, contractIn(sold).side], ['buyer', 'seller']);
+    assert.equal(contractIn(bought).chosenBecause, 'the only proposal that can be taken: amount 300000');
     assert.deepEqual([contractIn(sold).buyer, contractIn(sold).seller], [buyer, seller]);
     assert.deepEqual([contractIn(sold).status, contractIn(sold).amount, amount], ['completed', '300000', '300000']);
     for (const { topic, eventId, contractId: named, redelivered } of [bought, sold]) {
@@ -105,9 +115,9 @@ describe('listening to a marketplace, in a real Node-RED', function () {
 
   it('goes on after a power cut: offers come anew, contracts only if they may not have been heard', async () => {
     const contracts = [...(await flow.heard('sold')), ...(await flow.heard('bought'))].length;
-    const { length: offers } = await flow.heard('all');
+    const { length: offers } = await flow.heard('every');
     await flow.killAndRestart();
-    await flow.hears('all', (one, index) => index >= offers && offerIn(one).online);
+    await flow.hears('every', (one, index) => index >= offers && offerIn(one).online);
     const after = [...(await flow.heard('sold')), ...(await flow.heard('bought'))].slice(contracts);
     assert.ok(after.every(({ redelivered }) => redelivered === true));
   });
