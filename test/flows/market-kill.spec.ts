@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { hashOf, type MessageType } from '../../lib/market';
 import { buyNode, offerNode } from './market-side-flow';
-import { type Side, World } from './market-world';
+import { DEAL, type Side, World } from './market-world';
 
-const SERVICE = 'deal';
+const SERVICE = DEAL;
 const SETTLE_LIMIT_MS = 90_000;
 
 type Who = 'buyer' | 'seller';

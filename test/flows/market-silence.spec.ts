@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { hashOf, type Message, type MessageType } from '../../lib/market';
+import { hashOf, type MessageType } from '../../lib/market';
 import { buyNode } from './market-side-flow';
-import { type Side, World } from './market-world';
+import { DEAL, type Side, World } from './market-world';
 import { Mosquitto } from './mosquitto';
 import { Stranger } from './stranger';
 
@@ -16,7 +16,7 @@ const SILENT: Readonly<Record<string, readonly `${'buyer' | 'seller'} ${MessageT
   'no-delivered': ['seller delivered'],
   'no-complete': ['buyer complete'],
 };
-const SERVICES = [...Object.keys(SILENT), 'no-money', 'deal'];
+const SERVICES = [...Object.keys(SILENT), 'no-money', DEAL];
 
 describe('a market where somebody falls silent', function () {
   this.timeout(240_000);
@@ -24,7 +24,6 @@ describe('a market where somebody falls silent', function () {
   let [buyer, seller]: [Side, Side] = [] as never;
   const running = new Map<string, Promise<string>>();
   const healed = new Set<string>();
-  const serviceOf = new Map<string, string>();
 
   before(async () => {
     world = await World.open([
@@ -36,7 +35,7 @@ describe('a market where somebody falls silent', function () {
     ]);
     [buyer, seller] = world.sides as [Side, Side];
     world.place.swallow = (message) => {
-      const service = named(message);
+      const service = world.place.serviceOf(message);
       if (service === undefined || healed.has(service)) return false;
       const who = message.from === buyer.did ? 'buyer' : 'seller';
       return SILENT[service]?.includes(`${who} ${message.type}`) ?? false;
@@ -49,16 +48,6 @@ describe('a market where somebody falls silent', function () {
     }
   });
   after(() => world?.close());
-
-  /** Of which service a message is; a contract is known by its call. */
-  function named(message: Message): string | undefined {
-    if (message.type === 'call') {
-      const heard = world.place.heard.find((overheard) => overheard.message.id === message.id);
-      if (heard) serviceOf.set(hashOf(heard.text), message.body.service);
-      return message.body.service;
-    }
-    return message.contractId ? serviceOf.get(message.contractId) : undefined;
-  }
 
   const failure = (service: string, code: string) =>
     buyer.hears('error-0', ({ error }) => error?.source?.id === buyNode(service) && error.code === code);
@@ -128,14 +117,14 @@ describe('a market where somebody falls silent', function () {
   it('goes on where it was when the broker comes back with nothing of what lay on it', async () => {
     for (const type of ['call', 'accept', 'delivered'] as const) {
       const before = world.place.heard.length;
-      const contractId = await buyer.buy('deal');
+      const contractId = await buyer.buy(DEAL);
       await world.place.hears((message) => message.type === type && world.place.heard.length > before);
       await world.place.close();
       await world.place.open();
       // A call that nobody could answer is one that failed: both know that, and that no money moved.
       const outcome = await Promise.race([
         world.settled(buyer, seller, contractId).then(({ status }) => status),
-        failure('deal', 'NO_PROPOSAL').then(() => 'cancelled'),
+        failure(DEAL, 'NO_PROPOSAL').then(() => 'cancelled'),
       ]);
       assert.ok(outcome === 'completed' || (type !== 'delivered' && outcome === 'cancelled'), `${type}: ${outcome}`);
     }
@@ -163,15 +152,15 @@ describe('a market on a Mosquitto that is killed in the middle of deals', functi
       const { port } = broker as Mosquitto;
       world = await World.open(
         [
-          { name: 'workshop', buys: [{ service: 'deal' }] },
-          { name: 'mill', offers: [{ service: 'deal' }] },
+          { name: 'workshop', buys: [{ service: DEAL }] },
+          { name: 'mill', offers: [{ service: DEAL }] },
         ],
         { port, protocolVersion },
       );
       const [buyer, seller] = world.sides as [Side, Side];
       for (const event of ['accepted', 'start'] as const) {
-        const contractId = await buyer.buy('deal');
-        await seller.event('deal', contractId, event);
+        const contractId = await buyer.buy(DEAL);
+        await seller.event(DEAL, contractId, event);
         await broker?.close();
         await broker?.open();
         assert.equal((await world.settled(buyer, seller, contractId)).status, 'completed');

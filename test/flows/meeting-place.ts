@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
-import type { Message } from '../../lib/market';
+import { hashOf, type Message } from '../../lib/market';
 
 const LIMIT_MS = 60_000;
 const ANY_PORT = 0;
@@ -28,6 +28,7 @@ export class MeetingPlace {
   replace: (overheard: Overheard) => string | undefined = () => undefined;
   port = ANY_PORT;
   readonly #known = new Set<string>();
+  readonly #services = new Map<string, string>();
   readonly #listeners = new Set<(overheard: Overheard) => void>();
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
@@ -77,6 +78,12 @@ export class MeetingPlace {
     });
   }
 
+  /** Which service a message is about: a contract is known by its call. */
+  serviceOf(message: Message): string | undefined {
+    if (message.type === 'call' || message.type === 'offer') return message.body.service;
+    return message.contractId ? this.#services.get(message.contractId) : undefined;
+  }
+
   /** The first message that fits, be it from before. */
   hears(fits: Fits, what = 'a message'): Promise<Overheard> {
     const before = this.heard.find(({ message, topic }) => fits(message, topic));
@@ -106,6 +113,8 @@ export class MeetingPlace {
     if (!this.#known.has(text)) {
       this.#known.add(text);
       this.heard.push(overheard);
+      const { message } = overheard;
+      if (message.type === 'call') this.#services.set(hashOf(text), message.body.service);
       for (const listener of [...this.#listeners]) listener(overheard);
     }
     return this.replace(overheard) ?? payload;
