@@ -36,7 +36,7 @@ const NEED: BuySettings = {
   maxPrice: undefined,
   near: undefined,
   maxDistance: undefined,
-  waitSeconds: 1,
+  waitSeconds: 3,
   choose: 'cheapest',
   weights: undefined,
   expression: undefined,

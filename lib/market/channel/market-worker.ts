@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { systemClock } from '../../payments';
 import { serve, signal } from '../../threads';
+import { prepareSchemas } from '../messages/message-schemas';
 import { TIMES } from '../negotiation/terms-of-time';
 import { ChannelService } from './channel-service';
 import type { Channels } from './channels';
@@ -12,6 +13,7 @@ const main = parentPort;
 if (!main) throw new Error('this file is the entry of a worker thread');
 
 let detach = () => {};
+prepareSchemas();
 
 main.on('message', (message: unknown) => {
   if (typeof message !== 'object' || message === null || !('attachVault' in message)) return;

@@ -26,6 +26,11 @@ export const MESSAGE_SCHEMAS: { readonly [type in MessageType]: object } = {
 
 let validators: ReadonlyMap<unknown, ValidateFunction> | undefined;
 
+/** Takes a fraction of a second, which the first message would otherwise wait for. */
+export function prepareSchemas(): void {
+  validators ??= compiled();
+}
+
 /** What is wrong with a signed document as a message, or undefined. The signature itself is not checked. */
 export function schemaProblem(document: object): string | undefined {
   validators ??= compiled();
@@ -36,7 +41,7 @@ export function schemaProblem(document: object): string | undefined {
   return `"${error?.instancePath ?? ''}" ${error?.message ?? 'not valid'}`;
 }
 
-/** Ours are the only schemas that are compiled here. Loaded with the first message: not every machine trades. */
+/** Ours are the only schemas that are compiled here. Loaded when they are needed: not every machine trades. */
 function compiled(): ReadonlyMap<unknown, ValidateFunction> {
   const { Ajv2020 } = require('ajv/dist/2020') as typeof import('ajv/dist/2020');
   const ajv = new Ajv2020({ strict: true, strictTypes: false, allErrors: false, ownProperties: true, logger: false });
