@@ -1,4 +1,5 @@
 import { CodedError } from '../../errors';
+import { LONGEST_VALIDITY } from '../messages/limits';
 import type { SignedMessage } from '../messages/message';
 import { compareQuantities, parseQuantity } from '../quantity';
 import type { Floor } from './floor';
@@ -97,13 +98,27 @@ export class Deliveries {
     });
   }
 
-  /** Once more, to a buyer that has not heard it. */
-  async sayDelivered(row: SellerRow): Promise<void> {
+  /**
+   * To a buyer that has not heard it. As an answer it is sent again whenever he asks again, and for as long as he may have
+   * slept.
+   */
+  async sayAgain(row: SellerRow, answers: SignedMessage): Promise<void> {
     const { endedAt, metered } = factsOf(row);
-    await this.acts.act(row, { event: null, drafts: this.#delivered(row, endedAt ?? this.floor.now(), metered) });
+    const expires = this.floor.now() + LONGEST_VALIDITY;
+    const drafts = this.#delivered(row, endedAt ?? this.floor.now(), metered, {
+      once: true,
+      previous: answers.hash,
+      expires,
+    });
+    await this.acts.act(row, { event: null, answers, drafts });
   }
 
-  #delivered(row: SellerRow, endedAt: number, metered: string | null) {
+  #delivered(
+    row: SellerRow,
+    endedAt: number,
+    metered: string | null,
+    how: Parameters<SellerActs['drafts']>[3] = { once: false },
+  ) {
     const { startedAt, quantity } = factsOf(row);
     const body = {
       final: true,
@@ -111,7 +126,7 @@ export class Deliveries {
       startedAt: new Date(startedAt ?? endedAt).toISOString(),
       endedAt: new Date(endedAt).toISOString(),
     };
-    return this.acts.drafts(row, 'delivered', body, { once: false });
+    return this.acts.drafts(row, 'delivered', body, how);
   }
 
   /** @throws CodedError `CONFIG_INVALID` (`quantity`, `meter-back`) */

@@ -1,6 +1,7 @@
 import type { Receipt, ReceivedPayment } from '../../payments';
 import type { OfferEventName } from '../market-order';
 import { addressOfDid, referenceOf } from '../messages/names';
+import { allows } from './contract-book';
 import type { Deliveries } from './deliveries';
 import type { Floor } from './floor';
 import type { ContractMoney, Refund, Refunds } from './refunds';
@@ -37,7 +38,7 @@ export class Incoming {
     const isBuyers = row.peer !== null && payment.from === addressOfDid(row.peer, addressForm);
     if (isBuyers && row.state === 'ACCEPTED') return this.#hearDue(row, money);
     // Anybody can know the reference: only the buyer's own money can end a contract, or bring it back.
-    if (isBuyers && (row.state === 'CANCELLED' || row.state === 'PROPOSED')) return this.#hearLate(row, money);
+    if (isBuyers && isOff(row)) return this.#hearLate(row, money);
     await this.#giveBack(row, money, amount, 'overpaid');
   }
 
@@ -104,7 +105,7 @@ export class Incoming {
   /** The contract is off, or was never on: all of it goes back. */
   async #hearLate(row: SellerRow, money: Money): Promise<void> {
     await this.acts.act(row, {
-      event: 'owe',
+      event: allows(row, 'owe') ? 'owe' : null,
       within: (append) => {
         this.refunds.note(append, row.contractId, { ...money, counted: money.amount });
         this.refunds.owe(append, row.contractId, money.eventId, 'agreed', money.amount);
@@ -176,6 +177,16 @@ export class Incoming {
     const { token, decimals } = this.floor.ports.network;
     return offerEvent(row, event, { amount: amount.toString(), token, decimals, ...more });
   }
+}
+
+/**
+ * Whether it ended, or never began, without the money. What comes then is what was agreed, and goes back as that: the buyer
+ * must not take it for a part that was too much, also where less came in and went back before.
+ */
+function isOff(row: SellerRow): boolean {
+  const { state } = row;
+  if (state === 'CANCELLED' || state === 'PROPOSED') return true;
+  return factsOf(row).coveredAt === null && (state === 'REFUNDING' || state === 'REFUNDED');
 }
 
 /** From when on the buyer may call it late. */

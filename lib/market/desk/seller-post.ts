@@ -131,10 +131,7 @@ export class SellerPost {
         return this.#refuse(row, message.type);
       case 'DELIVERED':
       case 'COMPLETED':
-        await this.#answer(row, off, null);
-        // A buyer that slept for so long hears it anew.
-        if (!floor.letters.sendAgain(row, 'delivered')) await this.deliveries.sayDelivered(row);
-        return;
+        return this.deliveries.sayAgain(row, off);
       default:
         await this.#answer(row, off, null);
         floor.letters.sendAgain(row, 'cancel');

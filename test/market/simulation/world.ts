@@ -99,6 +99,10 @@ export class World implements SettledWorld {
     for (const trader of this.traders) if (this.flavour.clocks) trader.clockError = chance.between(-20_000, 20_000);
   }
 
+  get forgetfulDisks(): boolean {
+    return this.mutant?.noFsync === true;
+  }
+
   get strangers(): SimulatedTrader[] {
     return [this.stranger];
   }
