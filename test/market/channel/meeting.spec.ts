@@ -230,8 +230,34 @@ describe('a channel that is closed', () => {
       await settled;
       await seller.service.end();
     }
+    // Cut off in the middle of its last word, it does not come back to say it.
+    await broker.start();
+    const wire = await wireTo(broker);
+    const seller = new Attendant(SELLER);
+    await seller.openAndUp(plain(wire.url));
+    wire.goDead();
+    const ended = seller.service.end();
+    wire.cut();
+    await ended;
+    await wire.remove();
     // The broker's side of it ends in its own time.
     while (resources() > before) await new Promise((resolve) => setImmediate(resolve));
+    await broker.remove();
+  });
+});
+
+describe('a channel that is opened', () => {
+  it('a second time is the same one, and says how it stands', async () => {
+    const broker = await startAedes();
+    const [buyer, seller] = [new Attendant(BUYER), new Attendant(SELLER)];
+    await Promise.all([buyer.openAndUp(plain(broker.url)), seller.openAndUp(plain(broker.url))]);
+    await seller.service.listenCalls('c', 'o', { service: SERVICE, parameters: null });
+    await seller.openAndUp(plain(broker.url));
+    const heard = seller.next(isCall);
+    await buyer.service.send('c', callOf(BUYER), true);
+    await heard;
+    assert.equal(seller.count(isDown), 0);
+    await Promise.all([buyer, seller].map(({ service }) => service.end()));
     await broker.remove();
   });
 });
