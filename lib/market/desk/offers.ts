@@ -53,8 +53,16 @@ export class Offers {
 
   /** @throws CodedError `CONFIG_INVALID`, `AMOUNT_INVALID` */
   async open(nodeId: string, settings: OfferSettings, channel: ChannelSettings): Promise<void> {
-    const { ports, places } = this.floor;
-    const terms = parseOfferTerms(settings, ports.network);
+    const terms = parseOfferTerms(settings, this.floor.ports.network);
+    // First of all: when it closes again while this is under way, it is away again.
+    this.#absent.get(nodeId)?.();
+    this.#absent.delete(nodeId);
+    // A node comes back, or it is gone: never both at the same time.
+    await this.floor.turns.take(`offer ${nodeId}`, () => this.#open(nodeId, terms, channel));
+  }
+
+  async #open(nodeId: string, terms: OfferTerms, channel: ChannelSettings): Promise<void> {
+    const { places } = this.floor;
     const channelId = await places.enter({ nodeId }, channel);
     const rival = [...this.#offers.values()].find(
       (other) =>
@@ -74,8 +82,6 @@ export class Offers {
     const same = before?.terms.service === terms.service && before.terms.unit === terms.unit;
     const price = terms.price ?? (same && before.terms.price === null ? before.price : null);
     this.#offers.set(nodeId, { nodeId, terms, price, paused: same && before.paused, withdrawn: false });
-    this.#absent.get(nodeId)?.();
-    this.#absent.delete(nodeId);
     if (before && before.terms.service !== terms.service) await this.#takeCardAway(nodeId);
   }
 
@@ -108,7 +114,8 @@ export class Offers {
   leave(nodeId: string): void {
     if (this.#absent.has(nodeId)) return;
     const cancel = this.floor.ports.clock.after(ABSENT_MS, () => {
-      void this.#goneFor(nodeId).catch((error) => this.floor.trouble(error));
+      const gone = this.floor.turns.take(`offer ${nodeId}`, () => this.#goneFor(nodeId));
+      void gone.catch((error) => this.floor.trouble(error));
     });
     this.#absent.set(nodeId, cancel);
   }
@@ -120,14 +127,11 @@ export class Offers {
   }
 
   async #goneFor(nodeId: string): Promise<void> {
-    if (this.#closed) return;
+    // It may be back by now.
+    if (this.#closed || !this.#absent.has(nodeId)) return;
     const channelId = this.floor.places.channelOf(nodeId);
     if (channelId !== undefined) await this.floor.ports.channels.stopCalls(channelId, nodeId).catch(() => {});
-    await this.#turn(nodeId, async () => {
-      // It may be back by now.
-      if (this.#absent.has(nodeId)) await this.#takeCardAway(nodeId);
-    });
-    if (!this.#absent.has(nodeId)) return;
+    await this.#turn(nodeId, () => this.#takeCardAway(nodeId));
     this.#offers.delete(nodeId);
     this.#absent.delete(nodeId);
     await this.gone(nodeId);

@@ -136,16 +136,6 @@ export class Refunds {
     return this.#refunds('contract_id = ?', [contractId]);
   }
 
-  /** Whether all that counted is back, on the ledger. */
-  isSettled(contractId: string): boolean {
-    const back = this.ofContract(contractId).filter(({ kind, receipt }) => kind === 'agreed' && receipt !== null);
-    const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
-    return (
-      sum(back.map(({ amount }) => amount)) === sum(this.money(contractId).map(({ counted }) => counted)) &&
-      back.length > 0
-    );
-  }
-
   get unsettled(): boolean {
     return this.#refunds('receipt IS NULL LIMIT 1', []).length > 0;
   }

@@ -52,13 +52,15 @@ export class SellerDesk implements Desk<'seller'> {
 
   async offer(nodeId: string, settings: OfferSettings, channel: ChannelSettings): Promise<void> {
     const { notices, letters, book, now } = this.floor;
-    await this.#offers.open(nodeId, settings, channel);
     try {
+      await this.#offers.open(nodeId, settings, channel);
       await this.#offers.show(nodeId);
     } catch (error) {
       this.#offers.leave(nodeId);
       throw error;
     }
+    // It may have closed meanwhile.
+    if (!this.#offers.isThere(nodeId)) return;
     letters.resume(nodeId, book.heardOf(nodeId, now() - PROPOSALS_KEPT));
     await notices.attend(nodeId);
     for (const row of book.openOf('seller', nodeId)) if (row.state === 'DELIVERING') this.#deliveries.tellAgain(row);
