@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../lib/errors';
-import type { PaymentOrder } from '../../lib/payments';
 import { Stage } from './stage';
 
 const UNREACHABLE = new CodedError('LEDGER_UNREACHABLE', 'timeout', 'no answer');
@@ -101,24 +100,6 @@ describe('a payment', () => {
     );
     stage.truth.mint(stage.self, 500n);
     assert.deepEqual(await stage.pay(), { paymentId: 'p1' });
-  });
-
-  it('can be asked about beforehand: the answer is what paying would say, and nothing is reserved', async () => {
-    stage = await Stage.open({ policy: { payees: ['*'], budgets: [{ amount: '300', window: 'total' }] } });
-    const asked = (order: Partial<PaymentOrder>) => stage.soon(stage.account.assertPayable(stage.order(order)));
-    await asked({ amount: '300' });
-    await asked({ amount: '300' });
-    assert.equal(stage.account.balance().reserved, '0');
-    assert.deepEqual(stage.journalled('payment.intended'), []);
-    await assert.rejects(asked({ amount: '301' }), { code: 'POLICY_BUDGET' });
-    await assert.rejects(asked({ amount: '-1' }), { code: 'AMOUNT_INVALID' });
-    await stage.pay({ amount: '200' });
-    await assert.rejects(asked({ amount: '200', paymentId: 'p2' }), { code: 'POLICY_BUDGET' });
-    stage.account.configure({
-      policy: { payees: ['*'], budgets: [{ amount: '9999', window: 'total' }] },
-      contacts: null,
-    });
-    await assert.rejects(asked({ amount: '5000', paymentId: 'p2' }), { code: 'FUNDS_INSUFFICIENT' });
   });
 
   it('does not count as reserved any more once its change is there', async () => {

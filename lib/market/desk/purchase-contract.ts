@@ -1,6 +1,6 @@
 import type { Contract, Verdict } from '../market-order';
 import type { Floor } from './floor';
-import { factsOf, type PurchaseRow, sellerAddress } from './purchase';
+import { chosenBecause, factsOf, type PurchaseRow, sellerAddress } from './purchase';
 
 const VERDICTS: { readonly [state in PurchaseRow['state']]?: Verdict } = {
   COMPLETED: 'completed',
@@ -37,7 +37,7 @@ export function purchaseContract(
     amount: agreed?.amount ?? null,
     token: network.token,
     decimals: network.decimals,
-    chosenBecause: agreed ? facts.because : null,
+    chosenBecause: agreed ? chosenBecause(facts) : null,
     reason: end.state === 'COMPLETED' && facts.reason !== 'stopped' ? null : facts.reason,
     metered: facts.metered,
     receipts: facts.receipt ? [facts.receipt] : [],

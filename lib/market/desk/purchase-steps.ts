@@ -10,6 +10,7 @@ import type { Floor } from './floor';
 import type { Failure } from './market-ports';
 import {
   type Agreed,
+  chosenBecause,
   factsOf,
   factsToKeep,
   isRefunded,
@@ -59,7 +60,7 @@ export class PurchaseSteps {
       answers: [no],
       answered: [row.contractId, factsOf(row).agreed?.accept],
     });
-    this.#tell(row, { event: 'accepted', seller, price, unit, amount, because: facts.because });
+    this.#tell(row, { event: 'accepted', seller, price, unit, amount, because: chosenBecause(facts) });
   }
 
   /** There is nobody (left) who can be taken. */

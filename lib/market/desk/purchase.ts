@@ -70,6 +70,17 @@ export function factsOf(row: PurchaseRow): PurchaseFacts {
   return row.facts as unknown as PurchaseFacts;
 }
 
+/** Why the proposal that was accepted last was taken. */
+export function chosenBecause({
+  because,
+  tried,
+  ranked,
+}: Pick<PurchaseFacts, 'because' | 'tried' | 'ranked'>): string | null {
+  const taken = ranked?.[tried - 1];
+  if (because === null || !taken || tried === 1) return because;
+  return `${because}; taken: number ${tried}, amount ${taken.amount}, since those before it could not be had`;
+}
+
 /** For {@link ContractBook}. */
 export function factsToKeep(facts: Partial<PurchaseFacts>): JsonObject {
   return facts as unknown as JsonObject;

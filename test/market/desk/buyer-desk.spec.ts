@@ -172,7 +172,7 @@ describe('a buyer', () => {
   describe('whose proposals are not what they should be', () => {
     const bad: [string, Partial<MessageBodies['proposal']>, string][] = [
       ['another amount than price times quantity', { amount: '99' }, 'price'],
-      ['another token', { token: 'XXX' }, 'invalid'],
+      ['another token', { token: 'OTHER' }, 'invalid'],
       ['other decimals', { decimals: 9 }, 'invalid'],
       ['another service', { service: 'parking' }, 'invalid'],
       ['another quantity', { quantity: '2', amount: '200' }, 'quantity'],
@@ -272,6 +272,11 @@ describe('a buyer', () => {
       assert.equal(stage.ledger.balanceOf(bob.address), 200n);
       assert.equal(stage.ledger.balanceOf(anna.address), 0n);
       assert.ok(anna.got('cancel').length > 1, 'who confirms too late hears that it is off');
+      const because = progressOf(buyer).flatMap(({ event, because }) => (event === 'accepted' ? [because] : []));
+      assert.deepEqual(because, [
+        'cheapest of 2: amount 100; next best: amount 200',
+        'cheapest of 2: amount 100; next best: amount 200; taken: number 2, amount 200, since those before it could not be had',
+      ]);
     });
 
     it('takes the next best at once when it says no', async () => {
