@@ -61,16 +61,25 @@ export class Side {
     const { url } = surroundings.ledger as { url: string };
     const side = new Side(options, directory, url, logFile);
     await directory.writeFlows(sideFlow(options, { ...surroundings, logFile }));
-    await side.restart();
-    const funded = await side.eventually('money from the faucet', async () => {
-      await side.tell('wallet', { topic: 'balance' });
-      const { payload } = side.told('wallet-0').at(-1) ?? {};
-      const { available, address, did } = (payload ?? {}) as { available?: string; address: string; did: string };
-      return BigInt(available ?? 0) > 0n ? { address, did } : undefined;
-    });
-    side.address = funded.address;
-    side.did = funded.did;
+    try {
+      await side.restart();
+      await side.#funded();
+    } catch (error) {
+      await side.stop();
+      throw error;
+    }
     return side;
+  }
+
+  async #funded(): Promise<void> {
+    const { address, did } = await this.eventually('money from the faucet', async () => {
+      await this.tell('wallet', { topic: 'balance' });
+      const { payload } = this.told('wallet-0').at(-1) ?? {};
+      const known = (payload ?? {}) as { available?: string; address: string; did: string };
+      return BigInt(known.available ?? 0) > 0n ? known : undefined;
+    });
+    this.address = address;
+    this.did = did;
   }
 
   get log(): string {
@@ -268,14 +277,25 @@ export class World {
       brokerPort: broker?.port ?? place.port,
       ...(broker && { protocolVersion: broker.protocolVersion }),
     };
-    const started = await Promise.all(sides.map((options) => Side.start(options, surroundings)));
-    const world = new World(ledger, place, started);
-    await world.#warmUp();
-    for (const side of started) {
-      world.#before.set(side, await side.onLedger());
-      for (const contractId of side.contracts().keys()) world.#old.add(contractId);
+    const started = await Promise.allSettled(sides.map((options) => Side.start(options, surroundings)));
+    const running = started.flatMap((side) => (side.status === 'fulfilled' ? [side.value] : []));
+    const world = new World(ledger, place, running);
+    try {
+      for (const side of started) if (side.status === 'rejected') throw side.reason;
+      await world.#begin();
+    } catch (error) {
+      await world.close();
+      throw error;
     }
     return world;
+  }
+
+  async #begin(): Promise<void> {
+    await this.#warmUp();
+    for (const side of this.sides) {
+      this.#before.set(side, await side.onLedger());
+      for (const contractId of side.contracts().keys()) this.#old.add(contractId);
+    }
   }
 
   /** The first deal in a process takes longer than all others: an SDK is loaded, a log begins. */
