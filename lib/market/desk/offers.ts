@@ -34,6 +34,7 @@ export class Offers {
   readonly #offers = new Map<string, Offer>();
   readonly #cards = new Map<string, Card>();
   readonly #timers = new Map<string, () => void>();
+  readonly #came = new Set<string>();
   /** Nodes that closed, or that have not come back after a restart. */
   readonly #absent = new Map<string, () => void>();
   #closed = false;
@@ -47,6 +48,11 @@ export class Offers {
     return this.#offers.get(nodeId);
   }
 
+  /** Whether its node came in this process: from then on it says itself when it goes. */
+  hasCome(nodeId: string): boolean {
+    return this.#came.has(nodeId);
+  }
+
   isThere(nodeId: string): boolean {
     return this.#offers.has(nodeId) && !this.#absent.has(nodeId);
   }
@@ -54,6 +60,7 @@ export class Offers {
   /** @throws CodedError `CONFIG_INVALID`, `AMOUNT_INVALID` */
   async open(nodeId: string, settings: OfferSettings, channel: ChannelSettings): Promise<void> {
     const terms = parseOfferTerms(settings, this.floor.ports.network);
+    this.#came.add(nodeId);
     // First of all: when it closes again while this is under way, it is away again.
     this.#absent.get(nodeId)?.();
     this.#absent.delete(nodeId);

@@ -160,7 +160,7 @@ export class SellerDesk implements Desk<'seller'> {
     void this.#awaitAccount();
     const open = book.inStates('seller', ['INQUIRED', 'PROPOSED', 'ACCEPTED', 'STARTING', 'DELIVERING']);
     for (const { contractId } of open) await turns.take(contractId, () => this.#takeUp(this.#acts.row(contractId)));
-    for (const { nodeId } of open) if (!this.#offers.isThere(nodeId)) this.#offers.leave(nodeId);
+    for (const { nodeId } of open) if (!this.#offers.hasCome(nodeId)) this.#offers.leave(nodeId);
   }
 
   contractOf(row: SellerRow, finished: Pick<FinishedRow, 'state' | 'at'>): Contract {
