@@ -15,6 +15,8 @@ export interface Mutant {
   /** Changes what the market hears of money. */
   readonly payment?: (payment: ReceivedPayment, trader: SimulatedTrader) => ReceivedPayment;
   readonly check?: (check: Check) => Check;
+  /** Milliseconds that a commit may take. */
+  readonly slowDisk?: number;
   readonly noFsync?: true;
   readonly acknowledgesBeforeTelling?: true;
   /** Changes what all machines share; returns how to undo it. */
@@ -36,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
         : order,
     ),
   },
-  { name: 'acts before it is on the disk', ports: acknowledgesAtOnce },
+  { name: 'acts before it is on the disk', ports: acknowledgesAtOnce, slowDisk: 2_000 },
   { name: 'no fsync', noFsync: true },
   {
     name: 'money acknowledged before it is in the book',

@@ -198,7 +198,7 @@ export class TraderLife {
       memory: trader.disk,
       projections: [leaves, contracts],
       now: clock.now,
-      schedule: (commit) => void after(chance.between(0, 8), commit),
+      schedule: (commit) => void after(chance.between(0, mutant?.slowDisk ?? 8), commit),
       sealEvery: 64,
     });
     this.journal = journal;
