@@ -24,6 +24,14 @@ const PICTURES: readonly Picture[] = [
     },
   },
   {
+    example: 'marketplace',
+    height: 1500,
+    happen: async (editor) => {
+      await editor.page.locator(MESSAGES, { hasText: 'node: CONTRACT' }).first().waitFor();
+      await editor.page.locator(MESSAGES, { hasText: 'TOO LATE' }).first().waitFor();
+    },
+  },
+  {
     example: 'signed-sensor',
     height: 1090,
     happen: async (editor, url) => {
@@ -39,7 +47,8 @@ async function main(): Promise<void> {
   if (!executable) throw new Error('no Chromium was found');
   const browser = await launch(executable);
   try {
-    for (const picture of PICTURES) await take(picture, browser);
+    const [only] = process.argv.slice(2);
+    for (const picture of PICTURES) if (only === undefined || picture.example === only) await take(picture, browser);
   } finally {
     await browser.close();
   }
