@@ -90,6 +90,7 @@ describe('a buyer', () => {
       assert.equal(contract.seller?.did, bob.did);
       assert.equal(contract.amount, '100');
       assert.match(contract.chosenBecause ?? '', /cheapest of 2: amount 100; next best: amount 300/);
+      assert.equal(contract.receipts[0]?.paymentId, reference);
       assert.equal(contract.receipts[0]?.transactionId, stage.ledger.transfers[0]?.transactionId);
       assert.deepEqual(
         contract.messages.map(({ type }) => type),
@@ -152,6 +153,7 @@ describe('a buyer', () => {
       await stage.soon(buyer.market?.endPurchase('buy', contractId, 'cancel') as Promise<void>);
       await stage.until('the seller hears it', () => anna.got('cancel').length > 0);
       assert.equal(contractsOf(buyer)[0]?.status, 'cancelled');
+      assert.deepEqual(buyer.life?.channels?.unanswered, [], 'nothing of it is said again');
       anna.confirm();
       await stage.until('it hears again that it is off', () => anna.got('cancel').length > 1);
       await stage.pass(300_000);
@@ -186,6 +188,18 @@ describe('a buyer', () => {
         await stage.until('it gives up', () => failuresOf(buyer).length > 0);
         assert.deepEqual(anna.got('accept'), []);
       });
+
+    it('refuses one that answers something else', async () => {
+      const contractId = await call();
+      anna.say('proposal', {
+        to: buyer.did,
+        contractId,
+        previous: 'b'.repeat(64),
+        body: { ...OFFERED, price: '1', amount: '1' },
+      });
+      await stage.until('it is rejected', () => anna.got('reject').length > 0);
+      assert.equal(anna.got('reject')[0]?.message.body.reason, 'invalid');
+    });
 
     it('leaves out who is above the limit, and says so', async () => {
       await call({ maxPrice: '50' });
@@ -398,6 +412,20 @@ describe('a buyer', () => {
       assert.equal(state(contractId), 'CANCELLED');
     });
 
+    it('counts what came back before it knew that it had paid', async () => {
+      buyer.account.tellsAfter = 20_000;
+      const contractId = await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      anna.confirm();
+      await stage.until('the money is there', () => stage.ledger.balanceOf(anna.address) === 100n);
+      anna.paysBack(buyer.address, 100n, contractId);
+      await stage.pass(10_000);
+      assert.equal(state(contractId), 'PAYING');
+      await stage.until('it knows', () => contractsOf(buyer).length > 0);
+      assert.equal(contractsOf(buyer)[0]?.status, 'refunded');
+    });
+
     it('counts what was said before it knew that it had paid', async () => {
       await call();
       anna.propose(100n);
@@ -440,6 +468,27 @@ describe('a buyer', () => {
       await stage.pass(10_000);
       assert.equal(state(contractId), 'LATE');
       stage.ledger.transfer(anna.address, buyer.address, 1n, `me1:${contractId.slice(0, 32)}/refund`);
+      await stage.until('all of it is back', () => state(contractId) === 'REFUNDED');
+    });
+
+    it('counts a refund once, however often it is told of it', async () => {
+      const contractId = await paid();
+      const payment = {
+        eventId: 'stage:1:1',
+        transactionId: '1'.repeat(64),
+        from: anna.address,
+        to: buyer.address,
+        amount: '50',
+        token: 'STG',
+        decimals: 6,
+        reference: `me1:${contractId.slice(0, 32)}/refund`,
+        confirmedAt: new Date(stage.timeline.now()).toISOString(),
+        status: 'confirmed',
+      } as const;
+      for (const redelivered of [false, true]) buyer.market?.hearPayment(payment, redelivered);
+      await stage.pass(5_000);
+      assert.equal(state(contractId), 'PAID');
+      buyer.market?.hearPayment({ ...payment, eventId: 'stage:2:1' }, false);
       await stage.until('all of it is back', () => state(contractId) === 'REFUNDED');
     });
 

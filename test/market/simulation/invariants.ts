@@ -95,6 +95,7 @@ function ended(trader: SimulatedTrader): string[] {
     ...owed.map(() => `STILL_OWED by ${name}`),
     ...untold.map(({ signal }) => `UNTOLD by ${name}: ${String(signal).slice(0, 80)}`),
     ...(account.unacknowledged > 0 ? [`UNREAD_MONEY at ${name}`] : []),
+    ...(account.unreported > 0 ? [`UNREAD_RECEIPT at ${name}`] : []),
   ];
 }
 

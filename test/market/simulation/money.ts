@@ -93,6 +93,8 @@ export class SimulatedAccount {
   readonly payments = new Map<string, Payment>();
   /** The policy: why an order is not taken. */
   refuses: (order: PaymentOrder) => CodedError | undefined = () => undefined;
+  /** Milliseconds that it takes at least until it is told that a payment is final. */
+  tellsAfter = 0;
   /** The first look at the ledger: throws for as long as it cannot be made. */
   look: () => void = () => {};
   readonly #incoming: ReceivedPayment[] = [];
@@ -165,6 +167,11 @@ export class SimulatedAccount {
       status: 'confirmed',
     });
     this.#doors?.after(this.chance.between(0, 1_000), () => this.#deliver());
+  }
+
+  /** Payments whose receipt nobody has acknowledged. */
+  get unreported(): number {
+    return [...this.payments.values()].filter(({ state, reported }) => state === 'paid' && !reported).length;
   }
 
   /** @param eventId of a payment that is never told again */
@@ -249,7 +256,8 @@ export class SimulatedAccount {
     }
     payment.state = 'paid';
     payment.receipt = this.#receiptOf(paymentId, payment, transfer);
-    this.#doors?.after(this.chance.between(0, 500), () => this.#report(paymentId, false));
+    const delay = this.tellsAfter + this.chance.between(0, 500);
+    this.#doors?.after(delay, () => this.#report(paymentId, false));
   }
 
   #receiptOf(paymentId: string, { intendedAt }: Payment, transfer: Transfer): Receipt {
