@@ -21,10 +21,11 @@ const SUITES = [
   { name: 'browser', files: /^browser\//, minutes: 8 },
   { name: 'reliability', files: /(^|\/)(simulation|reliability)\//, minutes: 10 },
   { name: 'contract', files: /contract/, minutes: 8 },
+  { name: 'market', files: /^flows\/market-/, minutes: 15 },
   { name: 'flow', files: /^(nodes|flows)\//, minutes: 8 },
   { name: 'unit', files: /./, minutes: 8 },
 ];
-const ORDER = ['unit', 'flow', 'contract', 'reliability', 'demo', 'browser', 'package'];
+const ORDER = ['unit', 'flow', 'market', 'contract', 'reliability', 'demo', 'browser', 'package'];
 
 const totals = { passed: 0, failed: 0, pending: 0 };
 const rows = [];
