@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { CodedError } from '../../../lib/errors';
+import { contractsOf, failuresOf } from '../market-stage';
+import { anna, bob, buyer, call, paid, setTheStage, stage, state } from './buying';
+
+describe('a buyer', () => {
+  setTheStage();
+
+  describe('that pays', () => {
+    it('pays who signed the proposal, whatever anybody says later', async () => {
+      const contractId = await paid();
+      assert.deepEqual(
+        stage.ledger.transfers.map(({ to, amount }) => [to, amount]),
+        [[anna.address, 100n]],
+      );
+      assert.equal(anna.got('paid')[0]?.message.body.transactionId, stage.ledger.transfers[0]?.transactionId);
+      assert.equal(state(contractId), 'PAID');
+    });
+
+    it('takes no seller that its policy forbids, and names the policy when no other is left', async () => {
+      buyer.account.refuses = ({ to }) =>
+        to === anna.address ? new CodedError('POLICY_PAYEE', 'default', 'not this one') : undefined;
+      await call();
+      anna.propose(100n);
+      bob.propose(200n);
+      await stage.until('the other is accepted', () => bob.got('accept').length > 0);
+      assert.deepEqual(anna.got('accept'), []);
+      bob.answer('reject', { reason: 'capacity', text: null });
+      await stage.until('it gives up', () => failuresOf(buyer).length > 0);
+      await stage.buy(buyer);
+      await stage.pass(100);
+      anna.propose(100n);
+      await stage.until('it gives up again', () => failuresOf(buyer).length > 1);
+      assert.equal(failuresOf(buyer)[1]?.code, 'POLICY_PAYEE');
+      await stage.until('the seller hears it', () => anna.got('reject').length > 1);
+      assert.equal(anna.got('reject').at(-1)?.message.body.reason, 'policy');
+    });
+
+    it('waits while the ledger is away', async () => {
+      let away = true;
+      buyer.account.refuses = () => (away ? new CodedError('LEDGER_UNREACHABLE', 'default', 'it is away') : undefined);
+      await call();
+      anna.propose(100n);
+      await stage.pass(20_000);
+      assert.deepEqual(anna.got('accept'), []);
+      away = false;
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      away = true;
+      anna.confirm();
+      await stage.pass(5_000);
+      away = false;
+      await stage.until('it is paid', () => anna.got('paid').length > 0);
+    });
+
+    it('ends it when the payment is refused for good', async () => {
+      const contractId = await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      buyer.account.refuses = () => new CodedError('FROZEN', 'default', 'frozen');
+      anna.confirm();
+      await stage.until('the seller hears it', () => anna.got('cancel').length > 0);
+      assert.equal(anna.got('cancel')[0]?.message.body.reason, 'not-payable');
+      assert.equal(failuresOf(buyer)[0]?.code, 'FROZEN');
+      assert.equal(state(contractId), 'CANCELLED');
+    });
+
+    it('counts what came back before it knew that it had paid', async () => {
+      buyer.account.tellsAfter = 20_000;
+      const contractId = await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      anna.confirm();
+      await stage.until('the money is there', () => stage.ledger.balanceOf(anna.address) === 100n);
+      anna.paysBack(buyer.address, 100n, contractId);
+      await stage.pass(10_000);
+      assert.equal(state(contractId), 'PAYING');
+      await stage.until('it knows', () => contractsOf(buyer).length > 0);
+      assert.equal(contractsOf(buyer)[0]?.status, 'refunded');
+    });
+
+    it('counts what was said before it knew that it had paid', async () => {
+      await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      anna.confirm();
+      await stage.until('the money is there', () => stage.ledger.balanceOf(anna.address) === 100n);
+      assert.deepEqual(anna.got('paid'), []);
+      anna.delivered();
+      await stage.until('it is complete', () => anna.got('complete').length > 0);
+      assert.equal(contractsOf(buyer)[0]?.status, 'completed');
+    });
+  });
+});
