@@ -8,6 +8,8 @@ const POLICY = JSON.stringify({
 });
 
 export const SERVICE = 'bench';
+/** How long a buyer waits for proposals. */
+export const BIDS_MS = 500;
 
 /** One machine that buys and some that sell, and a search for all offers of another service. */
 export function marketFlow(options: { sellers: number; ledger: object; brokerPort: number }): object[] {
@@ -83,7 +85,7 @@ export function marketFlow(options: { sellers: number; ledger: object; brokerPor
       maxPriceType: 'str',
       near: '',
       nearType: 'str',
-      waitSeconds: '0.5',
+      waitSeconds: String(BIDS_MS / 1000),
       choose: 'cheapest',
       wires: [['contract'], ['purchase']],
     },

@@ -8,6 +8,7 @@ import { removeUserDirectory, userDirectory } from './embedded-node-red';
 import { asJson, asTable, type Figure, median, percentile } from './figure';
 import { fleetFlow } from './fleet';
 import { runScenario } from './scenario';
+import type { MarketMeasured } from './scenarios/market';
 import type { PaymentsMeasured } from './scenarios/payments';
 import type { ProofsMeasured } from './scenarios/proofs';
 import type { SigningMeasured } from './scenarios/signing';
@@ -133,6 +134,83 @@ async function proofs(): Promise<Figure[]> {
   ];
 }
 
+/** Machines that buy and sell, on a broker of its own; and strangers who shout at them. */
+async function market(): Promise<Figure[]> {
+  const measured = await runScenario<MarketMeasured>('market', {
+    sellers: 3,
+    oneByOne: 10,
+    atOnce: 100,
+    cards: 10_000,
+    spam: 100_000,
+  });
+  const { needToStart, needToStartInSpam, payment } = measured;
+  return [
+    {
+      name: 'negotiations',
+      value: measured.negotiationsPerSecond,
+      unit: '1/s',
+      baseline: measured.rawPerSecond,
+      against: 'their messages signed and verified, and nothing else',
+    },
+    {
+      name: 'negotiations-per-core',
+      value: measured.negotiationsPerCoreSecond,
+      unit: '1/s',
+      baseline: measured.rawPerSecond,
+      against: 'their messages signed and verified, and nothing else',
+    },
+    {
+      name: 'deals',
+      value: measured.dealsPerSecond,
+      unit: '1/s',
+      baseline: measured.negotiationsPerSecond,
+      against: 'negotiations that nobody pays for',
+    },
+    {
+      name: 'need-to-start',
+      value: median(needToStart),
+      unit: 'ms',
+      baseline: measured.waitedForBids + median(payment),
+      against: 'waiting for proposals, and a payment',
+    },
+    {
+      name: 'need-to-start-in-spam',
+      value: median(needToStartInSpam),
+      unit: 'ms',
+      baseline: median(needToStart),
+      against: 'nobody shouting',
+    },
+    {
+      name: 'need-to-start-in-spam-worst',
+      value: Math.max(...needToStartInSpam),
+      unit: 'ms',
+      baseline: median(needToStart),
+      against: 'nobody shouting',
+    },
+    {
+      name: 'spam',
+      value: measured.spamPerSecond,
+      unit: '1/s',
+      baseline: measured.rawVerifyPerSecond,
+      against: 'signatures that one core can verify',
+    },
+    {
+      name: 'spam-event-loop-p99',
+      value: measured.spamDelay,
+      unit: 'ms',
+      baseline: measured.idleDelay,
+      against: 'idle',
+    },
+    {
+      name: 'open-offers-memory',
+      value: measured.cardMemory / 1e6,
+      unit: 'MB',
+      baseline: measured.cardBytes / 1e6,
+      against: `the text of the offers (${measured.cardsFound} found in ${measured.cardSeconds.toFixed(0)} s)`,
+    },
+  ];
+}
+
 async function withProofOfWork(): Promise<Figure[]> {
   const tangle = await startSandbox({ minPowScore: 1500 });
   try {
@@ -228,7 +306,7 @@ async function startSandbox(parameters: object) {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
-  const benchmarks = { size: sizeAndStart, payments, pow: withProofOfWork, listen: listening, signing, proofs };
+  const benchmarks = { size: sizeAndStart, payments, pow: withProofOfWork, listen: listening, signing, proofs, market };
   const figures: Figure[] = [];
   for (const [name, benchmark] of Object.entries(benchmarks)) {
     if (values.only && values.only !== name) continue;

@@ -6,7 +6,7 @@ import { MeetingPlace } from '../../test/flows/meeting-place';
 import { Mosquitto } from '../../test/flows/mosquitto';
 import { EmbeddedNodeRed, type Message, removeUserDirectory, userDirectory } from '../embedded-node-red';
 import { Fleet } from '../fleet';
-import { marketFlow, SERVICE, searchNode } from '../market-flow';
+import { BIDS_MS, marketFlow, SERVICE, searchNode } from '../market-flow';
 import { freePort, runScenario, scenario } from '../scenario';
 import type { StrangersMeasured, StrangersParameters } from './strangers';
 
@@ -34,7 +34,9 @@ export interface MarketMeasured {
   /** The same while strangers shout. */
   readonly needToStartInSpam: readonly number[];
   readonly spamPerSecond: number;
-  readonly dealsInSpam: number;
+  readonly rawVerifyPerSecond: number;
+  /** Milliseconds that a buyer waits for proposals in any case. */
+  readonly waitedForBids: number;
   /** Milliseconds from an order to its receipt: a payment alone. */
   readonly payment: readonly number[];
   readonly idleDelay: number;
@@ -128,7 +130,8 @@ scenario<MarketParameters, MarketMeasured>(async ({ sellers, oneByOne, atOnce, c
     needToStart,
     needToStartInSpam,
     spamPerSecond,
-    dealsInSpam: needToStartInSpam.length,
+    rawVerifyPerSecond: rawVerifications(),
+    waitedForBids: BIDS_MS,
     payment,
     idleDelay: idle,
     spamDelay: spammed,
@@ -269,6 +272,16 @@ function rawNegotiations(sellers: number): number {
   const rounds = 300;
   const begun = performance.now();
   for (let n = 0; n < rounds * messages; n += 1) verify(null, bytes, publicKey, sign(null, bytes, privateKey));
+  return (rounds * 1000) / (performance.now() - begun);
+}
+
+function rawVerifications(): number {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const bytes = Buffer.alloc(1024, 7);
+  const signature = sign(null, bytes, privateKey);
+  const rounds = 5000;
+  const begun = performance.now();
+  for (let n = 0; n < rounds; n += 1) verify(null, bytes, publicKey, signature);
   return (rounds * 1000) / (performance.now() - begun);
 }
 
