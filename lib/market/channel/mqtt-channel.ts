@@ -135,7 +135,8 @@ export class MqttChannel {
     { service, parameters }: { readonly service: string; readonly parameters: object | null },
   ) {
     const problemOf = parameters === null ? () => undefined : parametersCheck(parameters);
-    this.stopCalls(offerId);
+    // A node that comes back with the same service has not stopped listening in between.
+    if (this.#callListeners.get(offerId)?.service !== service) this.stopCalls(offerId);
     this.#callListeners.set(offerId, { service, problemOf });
     this.#connection.listen(callsTopic(service), true);
   }

@@ -51,6 +51,8 @@ export class MqttConnection {
   readonly #waiting: Publication[] = [];
   readonly #onTheWay = new Set<Publication>();
   readonly #subscribed = new Set<string>();
+  /** Given up, and the broker has not answered yet. */
+  readonly #leaving = new Set<string>();
   #client: MqttClient | undefined;
   #isUp = false;
   #window = WINDOW;
@@ -74,7 +76,8 @@ export class MqttConnection {
   listen(filter: string, needed: boolean): void {
     const before = this.#filters.get(filter);
     this.#filters.set(filter, needed || before === true);
-    if (this.#isUp && before === undefined) this.#subscribe([filter]);
+    // Not before the broker has let go of it: some do the two in either order, and we would be deaf.
+    if (this.#isUp && before === undefined && !this.#leaving.has(filter)) this.#subscribe([filter]);
   }
 
   /** Asked again for a filter that is listened to, a broker sends what it retains once more. */
@@ -85,7 +88,16 @@ export class MqttConnection {
   stopListening(filter: string): void {
     this.#filters.delete(filter);
     if (!this.#subscribed.delete(filter) || !this.#isUp) return;
-    this.#client?.unsubscribe(filter, () => {});
+    const client = this.#client;
+    this.#leaving.add(filter);
+    this.#expectAnswer();
+    client?.unsubscribe(filter, () => {
+      if (this.#client !== client) return;
+      this.#heardAnswer();
+      this.#leaving.delete(filter);
+      // Asked for again meanwhile.
+      if (this.#filters.has(filter)) this.#subscribe([filter]);
+    });
   }
 
   /** Resolves with whether the broker has it; false at once while it is away. */
@@ -252,6 +264,7 @@ export class MqttConnection {
     this.#client = undefined;
     this.#isUp = false;
     this.#subscribed.clear();
+    this.#leaving.clear();
     // Its listeners stay: what it still says is about a client that is not ours any more, and errors need to be heard.
     client?.end(true);
     const lost = [...this.#onTheWay, ...this.#waiting.splice(0)];

@@ -126,6 +126,30 @@ for (const { make, start, versions } of MAKES) {
       await wire.remove();
     });
 
+    it('hear what they ask for again right after they gave it up, as a redeploy does', async () => {
+      const [buyer, seller] = [attend(BUYER), attend(SELLER)];
+      await Promise.all([buyer.openAndUp(plain(broker.url)), seller.openAndUp(plain(broker.url))]);
+      const parking = { service: SERVICE, parameters: null };
+      await seller.service.listenCalls('c', 'parking', parking);
+      for (let deploy = 0; deploy < 4; deploy += 1) {
+        // The same node with the same service, and one that moved away and back.
+        if (deploy % 2 === 1) await seller.service.listenCalls('c', 'parking', { ...parking, service: 'elsewhere' });
+        await seller.service.listenCalls('c', 'parking', parking);
+        const call = callOf(BUYER, { plate: `B-ME ${deploy}` });
+        const heard = seller.next((signal) => 'call' in signal && signal.call.hash === call.hash);
+        await buyer.service.send('c', call, false);
+        await heard;
+        await buyer.service.answered('c', call.hash);
+      }
+
+      await seller.service.show('c', SERVICE, cardOf(SELLER).text);
+      for (let deploy = 0; deploy < 4; deploy += 1) {
+        const offered = buyer.next(isOffered(true));
+        await buyer.service.search('c', 's', near);
+        await offered;
+      }
+    });
+
     it('say good-bye when they close', async () => {
       const seller = attend(SELLER);
       await seller.openAndUp(plain(broker.url));
