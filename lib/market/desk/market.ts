@@ -38,6 +38,8 @@ export class Market implements MarketDoors {
   /** Contracts whose deadline has come and waits for its turn. */
   readonly #coming = new Set<string>();
   #cancelSweep: () => void = () => {};
+  /** What an earlier process left was taken up. */
+  #hasBegun = false;
   #closed = false;
 
   /**
@@ -219,10 +221,11 @@ export class Market implements MarketDoors {
       await this.#seller.resume();
       await this.#buyer.resume();
       this.#sweep();
-      this.#deadlines.look();
     } catch (error) {
       this.#trouble(error);
     }
+    this.#hasBegun = true;
+    this.#deadlines.look();
   }
 
   async #hearMessage(message: SignedMessage): Promise<void> {
@@ -290,7 +293,8 @@ export class Market implements MarketDoors {
 
   #moved(): void {
     if (this.#closed) return;
-    this.#deadlines.look();
+    // What was overdue when we came is judged by who takes it up: time that went by without us delivered nothing.
+    if (this.#hasBegun) this.#deadlines.look();
     this.#listeners.look();
   }
 

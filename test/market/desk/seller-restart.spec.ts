@@ -46,6 +46,16 @@ describe('a seller', () => {
       assert.equal(carl.got('cancel')[0]?.message.body.reason, 'interrupted');
     });
 
+    it('pays back all that ended while it was away, also when its node is back before it has seen to them', async () => {
+      await offers({ unit: 'minute', capacity: '3' });
+      const contractIds = [await started(), await started(), await started()];
+      stage.downtime = 120_000;
+      seller.crash();
+      await stage.until('it is back', () => seller.life?.market !== undefined && seller.life.alive, 300_000);
+      for (const contractId of contractIds) await comes('it is paid back', contractId, 'REFUNDED');
+      assert.equal(carl.got('delivered').length, 0);
+    });
+
     it('pays back what its node does not come back for', async () => {
       await offers({ unit: 'hour' });
       const contractId = await started();
