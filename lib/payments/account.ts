@@ -147,6 +147,12 @@ export class Account {
     if (missing) throw missing;
   }
 
+  /** Whether that payment is intended, under way or made. If not, nothing was ever signed for it. */
+  knows(paymentId: string): boolean {
+    const state = this.#engine.book.payment(paymentId)?.state;
+    return state !== undefined && state !== 'FAILED' && state !== 'REJECTED';
+  }
+
   /** The flow has the receipt: it is not told again. */
   async reported(paymentId: string): Promise<void> {
     const { book, networkId: network, write } = this.#bound();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { CodedError } from '../../lib/errors';
 import type { PaymentOrder } from '../../lib/payments';
 import { Stage } from './stage';
 
@@ -19,6 +20,26 @@ describe('asking whether an order would be taken', () => {
       contacts: null,
     });
     await assert.rejects(asked({ amount: '5000', paymentId: 'p2' }), { code: 'FUNDS_INSUFFICIENT' });
+    stage.dispose();
+  });
+
+  it('knows what is intended, under way or made, and not what failed before anything was signed', async () => {
+    const stage = await Stage.open();
+    assert.equal(stage.account.knows('p1'), false);
+    await stage.pay({ paymentId: 'p1' });
+    assert.equal(stage.account.knows('p1'), true);
+    await stage.pass(200);
+    await stage.milestone();
+    assert.equal(stage.account.knows('p1'), true);
+    const unreachable = new CodedError('LEDGER_UNREACHABLE', 'timeout', 'no answer');
+    const answered = ['minimumAmounts', 'prepare', 'seal'];
+    stage.account.ledgerDown(unreachable);
+    stage.intercept = (method) => (answered.includes(method) ? undefined : unreachable);
+    await stage.pay({ paymentId: 'p2' });
+    assert.equal(stage.account.knows('p2'), true);
+    await stage.pass(120_000);
+    assert.equal(stage.stateOf('p2'), 'FAILED');
+    assert.equal(stage.account.knows('p2'), false);
     stage.dispose();
   });
 });

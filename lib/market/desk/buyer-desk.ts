@@ -188,7 +188,7 @@ export class BuyerDesk implements Desk<'buyer'> {
     for (const { contractId } of book.inStates('buyer', ['PAYING', 'PAID'])) {
       const again = async () => {
         const row = book.contract(contractId, 'buyer');
-        if (row?.state === 'PAYING') await this.#payments.hand(row);
+        if (row?.state === 'PAYING') await this.#payments.takeUp(row);
         else await this.#takeUpEarly(contractId);
       };
       // Not waited for: an account that has not seen its ledger yet must not hold up the others.

@@ -21,6 +21,8 @@ export interface MarketAccount {
   assertPayable(order: PaymentOrder): Promise<void>;
   /** The same `paymentId` is the same payment: asked for again after a crash it is joined, or replays its receipt. */
   pay(order: PaymentOrder): Promise<AcceptedPayment>;
+  /** Whether that payment is intended, under way or made. If not, nothing was ever signed for it. */
+  knows(paymentId: string): Promise<boolean> | boolean;
   /** The market has the receipt in its own books. */
   reported(paymentId: string): Promise<void>;
   /** Payments that come in are handed to {@link Market.hearPayment}, each at least once, until `delivered`. */

@@ -1,5 +1,6 @@
-import { type ErrorCode, isCodedError } from '../../errors';
+import { CodedError, type ErrorCode, isCodedError } from '../../errors';
 import type { PaymentReport, Receipt } from '../../payments';
+import { referenceOf } from '../messages/names';
 import { isPassing } from './choosing';
 import type { Floor } from './floor';
 import type { Failure } from './market-ports';
@@ -46,6 +47,21 @@ export class PurchasePayments {
       else if (isPassing(error) && (agreed.payBy ?? 0) > this.floor.now()) this.#later(row);
       else await this.doors.refused(row, error);
     }
+  }
+
+  /**
+   * After a restart, in the turn of the contract, in PAYING. What the engine has never had is not paid any more once the
+   * seller waits for it no longer: it would only come back.
+   */
+  async takeUp(row: PurchaseRow): Promise<void> {
+    const { ports, now } = this.floor;
+    const { payBy = null } = factsOf(row).agreed ?? {};
+    const overdue = payBy !== null && payBy <= now();
+    if (!overdue || (await ports.account.knows(referenceOf(row.contractId)))) return this.hand(row);
+    await this.doors.refused(
+      row,
+      new CodedError('OFFER_EXPIRED', 'pay-by', 'the time to pay was over before it was paid'),
+    );
   }
 
   /** Of one of our payments. */

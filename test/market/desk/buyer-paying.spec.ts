@@ -52,6 +52,46 @@ describe('a buyer', () => {
       await stage.until('it is paid', () => anna.got('paid').length > 0);
     });
 
+    /** Confirmed; dies before the engine has the order, and is back so much later. */
+    async function killedBeforePaying(downtime: number): Promise<string | undefined> {
+      const contractId = await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      stage.downtime = downtime;
+      stage.dies = (_, point) => point === 'calls the account' && state(contractId) === 'PAYING';
+      anna.confirm();
+      await stage.until('it is dead', () => !buyer.life?.alive);
+      stage.dies = () => false;
+      await stage.until('it is back', () => buyer.life?.alive === true, 400_000);
+      await stage.pass(10_000);
+      return state(contractId);
+    }
+
+    it('pays after a restart what the seller still waits for', async () => {
+      assert.equal(await killedBeforePaying(60_000), 'PAID');
+      assert.equal(stage.ledger.balanceOf(anna.address), 100n);
+    });
+
+    it('does not pay after a restart what the seller waits for no longer', async () => {
+      assert.equal(await killedBeforePaying(300_000), 'CANCELLED');
+      assert.equal(stage.ledger.transfers.length, 0);
+      const [failure] = failuresOf(buyer);
+      assert.deepEqual([failure?.code, failure?.detail], ['OFFER_EXPIRED', 'pay-by']);
+    });
+
+    it('follows after a restart what the engine had taken, however late it is', async () => {
+      const contractId = await call();
+      anna.propose(100n);
+      await stage.until('it is accepted', () => anna.got('accept').length > 0);
+      buyer.account.tellsAfter = 600_000;
+      anna.confirm();
+      await stage.until('the engine has it', () => buyer.account.payments.size === 1);
+      stage.downtime = 300_000;
+      buyer.crash();
+      await stage.until('it is paid', () => buyer.life?.alive === true && state(contractId) === 'PAID', 900_000);
+      assert.equal(stage.ledger.transfers.length, 1);
+    });
+
     it('ends it when the payment is refused for good', async () => {
       const contractId = await call();
       anna.propose(100n);

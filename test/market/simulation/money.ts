@@ -126,6 +126,7 @@ export class SimulatedAccount {
       firstLook: () => mine(() => this.look()),
       assertPayable: (order) => mine(() => this.#assertTaken(order)),
       pay: (order) => mine(() => this.#take(order)),
+      knows: (paymentId) => mine(() => (this.payments.get(paymentId)?.state ?? 'failed') !== 'failed'),
       reported: (paymentId) =>
         mine(() => {
           const payment = this.payments.get(paymentId);
