@@ -20,10 +20,10 @@ const SUITES = [
   { name: 'demo', files: /^demo\//, minutes: 5 },
   { name: 'browser', files: /^browser\//, minutes: 8 },
   { name: 'reliability', files: /(^|\/)(simulation|reliability)\//, minutes: 10 },
-  { name: 'contract', files: /contract/, minutes: 8 },
+  { name: 'contract', files: /^ledger\/contract\//, minutes: 8 },
   { name: 'market', files: /^flows\/market-/, minutes: 15 },
   { name: 'flow', files: /^(nodes|flows)\//, minutes: 8 },
-  { name: 'unit', files: /./, minutes: 8 },
+  { name: 'unit', files: /./, minutes: 12 },
 ];
 const ORDER = ['unit', 'flow', 'market', 'contract', 'reliability', 'demo', 'browser', 'package'];
 
