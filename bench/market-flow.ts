@@ -11,9 +11,9 @@ export const SERVICE = 'bench';
 /** How long a buyer waits for proposals. */
 export const BIDS_MS = 500;
 
-/** One machine that buys and some that sell, and a search for all offers of another service. */
-export function marketFlow(options: { sellers: number; ledger: object; brokerPort: number }): object[] {
-  const { sellers, ledger, brokerPort } = options;
+/** Machines that buy and machines that sell. */
+export function marketFlow(options: { buyers: number; sellers: number; ledger: object; brokerPort: number }): object[] {
+  const { buyers, sellers, ledger, brokerPort } = options;
   const sink = (id: string) => ({ id, type: 'bench-sink', ...PLACE, wires: [] });
   const machine = (id: string) => ({
     id,
@@ -50,6 +50,31 @@ export function marketFlow(options: { sellers: number; ledger: object; brokerPor
       wires: [[`offer-${n}`]],
     },
   ]).flat();
+  const buyer = (n: number) => [
+    machine(`machine-${n}`),
+    { id: `wallet-${n}`, type: 'iota-wallet', ...PLACE, machine: `machine-${n}`, action: '', wires: [['answer'], []] },
+    { id: `pay-${n}`, type: 'iota-pay', ...PLACE, machine: `machine-${n}`, wires: [['receipt'], ['progress']] },
+    {
+      id: `buy-${n}`,
+      type: 'iota-buy',
+      ...PLACE,
+      machine: `machine-${n}`,
+      channel: 'mqtt',
+      broker: 'broker',
+      service: SERVICE,
+      quantity: '1',
+      quantityType: 'str',
+      parameters: 'payload.parameters',
+      parametersType: 'msg',
+      maxPrice: '',
+      maxPriceType: 'str',
+      near: '',
+      nearType: 'str',
+      waitSeconds: String(BIDS_MS / 1000),
+      choose: 'cheapest',
+      wires: [['contract'], ['purchase']],
+    },
+  ];
   return [
     { id: 'bench', type: 'tab', label: 'Bench' },
     { id: 'ledger', type: 'iota-ledger', ...ledger },
@@ -66,29 +91,7 @@ export function marketFlow(options: { sellers: number; ledger: object; brokerPor
       sink,
     ),
     { id: 'catch', type: 'catch', ...PLACE, scope: null, uncaught: false, wires: [['problem']] },
-    machine('machine-0'),
-    { id: 'wallet-0', type: 'iota-wallet', ...PLACE, machine: 'machine-0', action: '', wires: [['answer'], []] },
-    { id: 'pay-0', type: 'iota-pay', ...PLACE, machine: 'machine-0', wires: [['receipt'], ['progress']] },
-    {
-      id: 'buy',
-      type: 'iota-buy',
-      ...PLACE,
-      machine: 'machine-0',
-      channel: 'mqtt',
-      broker: 'broker',
-      service: SERVICE,
-      quantity: '1',
-      quantityType: 'str',
-      parameters: 'payload.parameters',
-      parametersType: 'msg',
-      maxPrice: '',
-      maxPriceType: 'str',
-      near: '',
-      nearType: 'str',
-      waitSeconds: String(BIDS_MS / 1000),
-      choose: 'cheapest',
-      wires: [['contract'], ['purchase']],
-    },
+    ...Array.from({ length: buyers }, (_, n) => buyer(n)).flat(),
     ...each,
   ];
 }

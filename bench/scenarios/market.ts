@@ -11,11 +11,12 @@ import { freePort, runScenario, scenario } from '../scenario';
 import type { StrangersMeasured, StrangersParameters } from './strangers';
 
 export interface MarketParameters {
+  readonly buyers: number;
   readonly sellers: number;
   /** Purchases one after the other. */
   readonly oneByOne: number;
-  /** Purchases at once. */
-  readonly atOnce: number;
+  /** Purchases of each buyer while all of them buy. */
+  readonly each: number;
   readonly cards: number;
   readonly spam: number;
 }
@@ -34,9 +35,13 @@ export interface MarketMeasured {
   /** The same while strangers shout. */
   readonly needToStartInSpam: readonly number[];
   readonly spamPerSecond: number;
+  /** Needs that nobody answered in time while strangers shouted. */
+  readonly failedInSpam: number;
   readonly rawVerifyPerSecond: number;
   /** Milliseconds that a buyer waits for proposals in any case. */
   readonly waitedForBids: number;
+  /** Purchases at once that no seller answered in time. */
+  readonly unanswered: number;
   /** Milliseconds from an order to its receipt: a payment alone. */
   readonly payment: readonly number[];
   readonly idleDelay: number;
@@ -50,13 +55,16 @@ export interface MarketMeasured {
 
 const RESOLUTION_MS = 1;
 const IDLE_MS = 3000;
+/** A seller binds itself to one buyer so many times at a time. */
+const LANES = 3;
 const FOUND_LIMIT_MS = 180_000;
 const DEAL_LIMIT_MS = 240_000;
 
-scenario<MarketParameters, MarketMeasured>(async ({ sellers, oneByOne, atOnce, cards, spam }) => {
+scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, each, cards, spam }) => {
   const broker = (await Mosquitto.start()) ?? (await ownBroker());
   const port = await freePort();
   const flow = marketFlow({
+    buyers,
     sellers,
     ledger: { network: 'sandbox-tangle', port, deviceBrokerPort: 0 },
     brokerPort: broker.port,
@@ -65,10 +73,27 @@ scenario<MarketParameters, MarketMeasured>(async ({ sellers, oneByOne, atOnce, c
   const nodeRed = await EmbeddedNodeRed.start(userDir);
   const market = new Purchases(nodeRed);
   const fleet = new Fleet(nodeRed);
-  await fleet.funded(0);
+  for (let n = 0; n < buyers; n += 1) await fleet.funded(n);
   const to = await fleet.address(0);
   const first = await market.buyWhenReady();
   const network = first.network;
+
+  const strangers = (more: Partial<StrangersParameters>) =>
+    runScenario<StrangersMeasured>('strangers', {
+      port: broker.port,
+      network,
+      service: SERVICE,
+      cards: 0,
+      spam: 0,
+      dids: [first.buyer.did, ...market.sellers],
+      ...more,
+    });
+  const before = await settledMemory();
+  const listing = performance.now();
+  const { bytes: cardBytes } = await strangers({ cards, service: 'listed' });
+  const cardsFound = await market.found(cards);
+  const cardSeconds = (performance.now() - listing) / 1000;
+  const cardMemory = (await settledMemory()) - before;
 
   const payment: number[] = [];
   for (let n = 0; n < oneByOne; n += 1) {
@@ -80,58 +105,63 @@ scenario<MarketParameters, MarketMeasured>(async ({ sellers, oneByOne, atOnce, c
 
   const cpu = process.cpuUsage();
   const begun = performance.now();
-  const purchases = Array.from({ length: atOnce }, () => market.buy());
-  await Promise.all(purchases.map(({ confirmed }) => confirmed));
+  const contracts: Promise<unknown>[] = [];
+  let confirmed = 0;
+  const lane = async (buyer: number) => {
+    for (let n = 0; n < each / LANES; n += 1) {
+      const purchase = market.buy(buyer);
+      const came = await purchase.confirmed.then(
+        () => true,
+        () => false,
+      );
+      // Whom nobody answered in time has lost that time; it does not count.
+      if (!came) continue;
+      confirmed += 1;
+      contracts.push(purchase.ended);
+    }
+  };
+  await Promise.all(Array.from({ length: buyers * LANES }, (_, n) => lane(n % buyers)));
   const negotiated = (performance.now() - begun) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  await Promise.all(purchases.map(({ ended }) => ended));
+  await Promise.all(contracts);
   const dealt = (performance.now() - begun) / 1000;
 
   const idle = await delayDuring(() => new Promise((rested) => setTimeout(rested, IDLE_MS)));
-  const strangers = (more: Partial<StrangersParameters>) =>
-    runScenario<StrangersMeasured>('strangers', {
-      port: broker.port,
-      network,
-      service: SERVICE,
-      cards: 0,
-      spam: 0,
-      dids: [first.buyer.did, ...market.sellers],
-      ...more,
-    });
-
   const needToStartInSpam: number[] = [];
   let shouting = true;
   let spamPerSecond = 0;
+  let failedInSpam = 0;
   const spammed = await delayDuring(async () => {
     const noise = strangers({ spam }).finally(() => {
       shouting = false;
     });
     // The first strangers are heard before anybody needs anything.
     await market.strangersCame();
-    while (shouting) needToStartInSpam.push(await market.untilStart());
+    while (shouting) {
+      try {
+        needToStartInSpam.push(await market.untilStart());
+      } catch {
+        failedInSpam += 1;
+      }
+    }
     spamPerSecond = spam / (await noise).seconds;
   });
-
-  const before = await settledMemory();
-  const listing = performance.now();
-  const { bytes: cardBytes } = await strangers({ cards, service: 'listed' });
-  const cardsFound = await market.found(cards);
-  const cardSeconds = (performance.now() - listing) / 1000;
-  const cardMemory = (await settledMemory()) - before;
 
   await nodeRed.stop();
   await removeUserDirectory(userDir);
   await broker.remove();
   return {
-    negotiationsPerSecond: atOnce / negotiated,
-    negotiationsPerCoreSecond: (atOnce * 1e6) / (user + system),
-    dealsPerSecond: atOnce / dealt,
+    negotiationsPerSecond: confirmed / negotiated,
+    negotiationsPerCoreSecond: (confirmed * 1e6) / (user + system),
+    dealsPerSecond: contracts.length / dealt,
     rawPerSecond: rawNegotiations(sellers),
     needToStart,
     needToStartInSpam,
     spamPerSecond,
+    failedInSpam,
     rawVerifyPerSecond: rawVerifications(),
     waitedForBids: BIDS_MS,
+    unanswered: buyers * each - confirmed,
     payment,
     idleDelay: idle,
     spamDelay: spammed,
@@ -146,7 +176,7 @@ scenario<MarketParameters, MarketMeasured>(async ({ sellers, oneByOne, atOnce, c
 class Purchases {
   readonly sellers = new Set<string>();
   #asked = 0;
-  #found = 0;
+  readonly #found = new Set<string>();
   #inquiries = 0;
   readonly #waiting = new Map<number, Waiting>();
   readonly #byContract = new Map<string, Waiting>();
@@ -155,13 +185,17 @@ class Purchases {
     nodeRed.onSink((sinkId, message) => this.#hear(sinkId, message));
   }
 
-  buy(): { readonly confirmed: Promise<void>; readonly started: Promise<number>; readonly ended: Promise<Contract> } {
+  buy(buyer = 0): {
+    readonly confirmed: Promise<void>;
+    readonly started: Promise<number>;
+    readonly ended: Promise<Contract>;
+  } {
     this.#asked += 1;
     const bench = this.#asked;
     const [confirmed, started, ended] = [latch<void>(), latch<number>(), latch<Contract>()];
     for (const { promise } of [confirmed, started, ended]) promise.catch(() => {});
     this.#waiting.set(bench, { confirmed, started, ended });
-    this.nodeRed.send('buy', { payload: { parameters: { n: bench } }, bench });
+    this.nodeRed.send(`buy-${buyer}`, { payload: { parameters: { n: bench } }, bench });
     return { confirmed: confirmed.promise, started: started.promise, ended: ended.promise };
   }
 
@@ -191,8 +225,8 @@ class Purchases {
 
   async found(count: number): Promise<number> {
     const deadline = Date.now() + FOUND_LIMIT_MS;
-    while (this.#found < count && Date.now() < deadline) await new Promise((again) => setTimeout(again, 100));
-    return this.#found;
+    while (this.#found.size < count && Date.now() < deadline) await new Promise((again) => setTimeout(again, 100));
+    return this.#found.size;
   }
 
   /** Somebody whom we do not know was answered, or will not be any more. */
@@ -205,7 +239,7 @@ class Purchases {
   #hear(sinkId: string, message: Message): void {
     const payload = message.payload as { event?: string; contractId?: string; buyer?: string; seller?: unknown };
     const waiting = this.#waiting.get(message.bench as number);
-    if (sinkId === 'found') this.#found += 1;
+    if (sinkId === 'found') this.#found.add((message.payload as { seller: string }).seller);
     else if (sinkId === 'event') this.#inquiries += 1;
     else if (sinkId === 'purchase' && waiting) {
       if (payload.event === 'called') this.#byContract.set(payload.contractId as string, waiting);
