@@ -1,3 +1,4 @@
+import { durationOf } from '../market';
 import type { OfferEvent } from '../market/market-order';
 
 /** What a timer can wait: longer times are waited in pieces. */
@@ -28,7 +29,7 @@ export class RunningServices {
     const known = this.#running.get(contractId);
     known?.stopTimer?.();
     const stopTimer =
-      start.until === null ? undefined : at(Date.parse(start.until), () => this.stopped(contractId, start));
+      start.until === null ? undefined : after(lastsFor(start), () => void this.stopped(contractId, start));
     this.#running.set(contractId, { start, stopTimer });
     return known === undefined;
   }
@@ -49,10 +50,16 @@ export class RunningServices {
   }
 }
 
-/** Calls back at a moment of this machine's clock as it is now: one that is set later changes nothing. */
-function at(moment: number, run: () => void): () => void {
+/** Until its end, and never longer than was paid: a clock that is years behind must not leave anything on for years. */
+function lastsFor({ until, unit, quantity }: OfferEvent): number {
+  const left = Math.max(0, Date.parse(until ?? '') - Date.now());
+  return Math.min(left, (quantity === null ? null : durationOf(unit, quantity)) ?? left);
+}
+
+/** By a clock that nobody sets. */
+function after(milliseconds: number, run: () => void): () => void {
   let timer: NodeJS.Timeout;
-  const end = performance.now() + Math.max(0, moment - Date.now());
+  const end = performance.now() + milliseconds;
   const wait = () => {
     const left = end - performance.now();
     timer = setTimeout(left > LONGEST_TIMER_MS ? wait : run, Math.min(Math.max(0, left), LONGEST_TIMER_MS));

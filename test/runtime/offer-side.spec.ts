@@ -74,8 +74,16 @@ describe('the node side of an offer', () => {
     assert.deepEqual(told, ['start c1', 'stop c1']);
   });
 
+  it('leaves nothing on for longer than was paid, though the clock of the machine is years behind', () => {
+    hear(event('c1', 'start', { until: until(50 * 365 * DAY) }), 'n', true);
+    clock.tick(119_999);
+    assert.deepEqual(told, ['start c1 again']);
+    clock.tick(1);
+    assert.deepEqual(told, ['start c1 again', 'stop c1']);
+  });
+
   it('waits longer than a timer can', () => {
-    hear(event('c1', 'start', { until: until(30 * DAY) }));
+    hear(event('c1', 'start', { until: until(30 * DAY), quantity: '43200' }));
     clock.tick(30 * DAY - 1);
     assert.deepEqual(told, ['start c1']);
     clock.tick(1);

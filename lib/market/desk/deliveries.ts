@@ -11,6 +11,7 @@ import { durationIn, factsOf, offerEvent, type SellerRow } from './seller-facts'
 /** A buyer hears how much it has every so often, not at each pulse of a meter. */
 const METER_PAUSE = 10_000;
 const A_LITTLE = 1_000;
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** What a meter counts, and time does not. */
 const METERED: ReadonlySet<string> = new Set(['kWh', 'piece', 'record']);
 
@@ -18,6 +19,8 @@ const METERED: ReadonlySet<string> = new Set(['kWh', 'piece', 'record']);
 export class Deliveries {
   /** When a `start` was told, by notice: the service counts from then on. */
   readonly #toldAt = new Map<string, number>();
+  /** When timed services end by a clock that nobody sets: what was paid is a time, and not a moment. */
+  readonly #ends = new Map<string, { readonly at: number; readonly cancel: () => void }>();
   /** Newest reading, and when the last one was sent. */
   readonly #readings = new Map<string, { readonly quantity: string; readonly sentAt: number }>();
 
@@ -66,6 +69,7 @@ export class Deliveries {
       facts: { startedAt, until },
       within: (_append, sql) => notices.withdraw(sql, notice.id),
     });
+    if (until !== null) this.#runsFor(row.contractId, until - now());
   }
 
   /** The node of a running service is back: it hears `start` again, as it stands. */
@@ -73,12 +77,26 @@ export class Deliveries {
     const { ports, notices, now } = this.floor;
     const { until } = factsOf(row);
     if (!notices.attends(row.nodeId) || (until !== null && until <= now())) return;
+    if (until !== null && !this.#ends.has(row.contractId)) this.#runsFor(row.contractId, until - now());
     ports.emit({ nodeId: row.nodeId, offer: this.startEvent(row), noticeId: null, redelivered: true });
+  }
+
+  close(): void {
+    for (const { cancel } of this.#ends.values()) cancel();
+    this.#ends.clear();
   }
 
   /** Its time is over: with its flow there, it was delivered. */
   async timeIsUp(row: SellerRow): Promise<void> {
     if (factsOf(row).until === null) return this.acts.fail(row, 'late');
+    const { clock } = this.floor.ports;
+    const left = Math.ceil((this.#ends.get(row.contractId)?.at ?? 0) - clock.elapsed());
+    // The machine's clock was set forward: it goes on for as long as was paid.
+    if (left > A_LITTLE) {
+      const until = this.floor.now() + left;
+      await this.acts.act(row, { event: null, deadline: until, facts: { until } });
+      return;
+    }
     // Until it is back, or gone for good, nobody can say.
     if (!this.offers.isThere(row.nodeId))
       await this.acts.act(row, { event: null, deadline: this.floor.now() + A_LITTLE });
@@ -87,6 +105,8 @@ export class Deliveries {
 
   async fulfil(row: SellerRow): Promise<void> {
     const { now, ports } = this.floor;
+    this.#ends.get(row.contractId)?.cancel();
+    this.#ends.delete(row.contractId);
     const endedAt = now();
     const metered = this.#readings.get(row.contractId)?.quantity ?? factsOf(row).metered;
     this.#readings.delete(row.contractId);
@@ -111,6 +131,27 @@ export class Deliveries {
       expires,
     });
     await this.acts.act(row, { event: null, answers, drafts });
+  }
+
+  /** A machine's clock that is set back does not make it longer. */
+  #runsFor(contractId: string, milliseconds: number): void {
+    const { clock } = this.floor.ports;
+    const at = clock.elapsed() + milliseconds;
+    const wait = () => Math.min(LONGEST_TIMER, Math.max(0, at - clock.elapsed()) + A_LITTLE);
+    const look = async () => {
+      if (clock.elapsed() >= at) await this.floor.turns.take(contractId, () => this.#ranOut(contractId));
+      else this.#ends.set(contractId, { at, cancel: clock.after(wait(), again) });
+    };
+    const again = () => void look().catch((error) => this.floor.trouble(error));
+    this.#ends.get(contractId)?.cancel();
+    this.#ends.set(contractId, { at, cancel: clock.after(wait(), again) });
+  }
+
+  async #ranOut(contractId: string): Promise<void> {
+    const row = this.floor.book.contract(contractId, 'seller');
+    if (this.floor.closed) return;
+    if (row?.state === 'DELIVERING' && this.offers.isThere(row.nodeId)) await this.fulfil(row);
+    this.#ends.delete(contractId);
   }
 
   #delivered(
@@ -162,6 +203,8 @@ export class Deliveries {
   /** The buyer is content, has had time to object, or ends it before its time and pays for all of it. */
   async complete(row: SellerRow, event: 'complete' | 'stop', answers?: SignedMessage<'complete'>): Promise<void> {
     this.#readings.delete(row.contractId);
+    this.#ends.get(row.contractId)?.cancel();
+    this.#ends.delete(row.contractId);
     await this.acts.act(row, {
       event,
       ...(answers && { answers }),

@@ -177,6 +177,7 @@ export class SellerDesk implements Desk<'seller'> {
 
   close(): void {
     this.#offers.close();
+    this.#deliveries.close();
     this.#refunds.close();
   }
 
@@ -195,10 +196,12 @@ export class SellerDesk implements Desk<'seller'> {
   /** What an earlier process has left. */
   async #takeUp(row: SellerRow): Promise<void> {
     const now = this.floor.now();
-    const { until } = factsOf(row);
+    const { until, startedAt } = factsOf(row);
     // Money that came in time may not have been read, and a flow may not have been there.
     const grace = row.state === 'ACCEPTED' ? CATCHING_UP : row.state === 'STARTING' ? ABSENT_MS : 0;
-    if (row.state === 'DELIVERING' && until !== null && until <= now) await this.#acts.fail(row, 'interrupted');
+    // A clock from before it began (a machine without a battery) cannot tell how much of it is over.
+    const isOver = until !== null && (until <= now || (startedAt ?? 0) > now + this.floor.ports.times.skew);
+    if (row.state === 'DELIVERING' && isOver) await this.#acts.fail(row, 'interrupted');
     else if (grace > 0 && row.deadline !== null && row.deadline < now + grace)
       await this.#acts.act(row, { event: null, deadline: now + grace });
   }
