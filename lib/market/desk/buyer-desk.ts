@@ -16,8 +16,12 @@ import { purchaseContract } from './purchase-contract';
 import { PurchasePayments } from './purchase-payment';
 import { PurchaseSteps } from './purchase-steps';
 
-/** Proposals to one call that are kept and answered: more of them make no better choice. */
+/** Sellers whose proposals to one call are kept, and others that are answered: more of them make no better choice. */
 const MOST_PROPOSALS = 100;
+/** Nobody needs more in one contract: what a seller says beyond that fills no disk. */
+const MOST_MESSAGES = 32;
+/** Sellers read their meters out every 10 s: what comes much faster is not noted. */
+const METER_PAUSE = 5_000;
 /** Sellers that decline are told once each, and no more than these. */
 const MOST_DECLINES = 100;
 /** Answers to what comes too late. */
@@ -83,6 +87,7 @@ export class BuyerDesk implements Desk<'buyer'> {
       receipt: null,
       refunds: [],
       metered: null,
+      meteredAt: null,
       reason: null,
       lateAnswers: 0,
     });
@@ -145,6 +150,7 @@ export class BuyerDesk implements Desk<'buyer'> {
     if (type === 'proposal') return this.#hearProposal(row, message as SignedMessage<'proposal'>);
     if (previous === null || !this.floor.letters.isOurs(row, previous))
       return this.#tell(row, { event: 'refused', seller: from, reason: 'previous' });
+    if (this.floor.letters.countHeard(row, from) >= MOST_MESSAGES) return;
     if (type === 'accept') return this.#hearAccept(row, message as SignedMessage<'accept'>);
     if (type === 'reject' || type === 'cancel') return this.#hearNo(row, message as SignedMessage<'reject' | 'cancel'>);
     if (type === 'delivered') return this.#hearDelivered(row, message as SignedMessage<'delivered'>);
@@ -217,15 +223,23 @@ export class BuyerDesk implements Desk<'buyer'> {
     const { letters, ports } = this.floor;
     const { from, body } = proposal.message;
     if (row.state !== 'CALLING') return this.#answerLate(row, proposal);
-    const known = letters.documents(row).filter(({ direction, type }) => direction === 'in' && type === 'proposal');
-    if (known.length >= MOST_PROPOSALS) return;
+    const documents = letters.documents(row);
+    const answered = new Set(documents.filter(({ direction }) => direction === 'out').map(({ previous }) => previous));
+    const proposals = documents.filter(({ direction, type }) => direction === 'in' && type === 'proposal');
+    const known = proposals.filter(({ hash }) => !answered.has(hash));
     const judged = judgeProposal(proposal, {
       contractId: row.contractId,
       call: callOf(row, this.floor),
       network: ports.network,
     });
-    if (typeof judged === 'string') return this.#decline(row, proposal, judged);
+    if (typeof judged === 'string') {
+      // Each hears it once: nobody's nonsense takes the place of others, or fills the log with our answers.
+      const declined = proposals.filter(({ hash }) => answered.has(hash));
+      if (declined.length >= MOST_PROPOSALS || declined.some(({ peer }) => peer === from)) return;
+      return this.#decline(row, proposal, judged);
+    }
     const before = known.find(({ peer }) => peer === from);
+    if (!before && known.length >= MOST_PROPOSALS) return;
     // The latest word of a seller counts, and not the latest that came.
     const isOlder = before !== undefined && (JSON.parse(before.text) as { at: string }).at > proposal.message.at;
     await ports.journal.write((_append, sql) => {
@@ -333,6 +347,9 @@ export class BuyerDesk implements Desk<'buyer'> {
     if (agreed?.seller !== from || agreed.payBy === null)
       return this.#tell(row, { event: 'refused', seller: from, reason: 'invalid' });
     if (!body.final) {
+      const { meteredAt } = factsOf(row);
+      // Either way: the clock may have been set.
+      if (meteredAt !== null && Math.abs(this.floor.now() - meteredAt) < METER_PAUSE) return;
       if (row.endedAt === null) await this.#steps.meter(row, delivered);
       this.#tell(row, { event: 'metered', seller: from, quantity: body.quantity });
     } else if (allows(row, 'deliver')) await this.#steps.deliver(row, delivered);

@@ -164,9 +164,14 @@ export class Correspondence {
     return answered.map((document) => document.hash);
   }
 
-  /** How many messages of the other side are kept: nobody may fill the disk with them. */
-  countHeard(key: ContractKey): number {
-    return this.#rows(key, "direction = 'in'").length;
+  /** How many messages of others, or of this one, are kept: nobody may fill the disk with them. */
+  countHeard({ contractId, side }: ContractKey, peer?: string): number {
+    const row = this.ports.journal.sql.get(
+      `SELECT count(*) AS heard FROM contract_documents
+       WHERE network = ? AND contract_id = ? AND side = ? AND direction = 'in' ${peer === undefined ? '' : 'AND peer = ?'}`,
+      [this.#network, contractId, side, ...(peer === undefined ? [] : [peer])],
+    );
+    return Number(row?.['heard'] ?? 0);
   }
 
   /** Tells the channel that these need not be sent again. */

@@ -50,18 +50,30 @@ export class PurchasePayments {
   }
 
   /**
-   * After a restart, in the turn of the contract, in PAYING. What the engine has never had is not paid any more once the
-   * seller waits for it no longer: it would only come back.
+   * Once more, in the turn of the contract, in PAYING. What the engine has never had is not paid any more once the seller
+   * waits for it no longer, or says so: it would only come back.
    */
   async takeUp(row: PurchaseRow): Promise<void> {
-    const { ports, now } = this.floor;
-    const { payBy = null } = factsOf(row).agreed ?? {};
-    const overdue = payBy !== null && payBy <= now();
-    if (!overdue || (await ports.account.knows(referenceOf(row.contractId)))) return this.hand(row);
-    await this.doors.refused(
-      row,
-      new CodedError('OFFER_EXPIRED', 'pay-by', 'the time to pay was over before it was paid'),
-    );
+    const { ports } = this.floor;
+    const end = this.#endOf(row);
+    if (!end || (await ports.account.knows(referenceOf(row.contractId)))) return this.hand(row);
+    await this.doors.refused(row, end);
+  }
+
+  #endOf(row: PurchaseRow): CodedError | undefined {
+    const { letters, now } = this.floor;
+    const { seller, payBy = null } = factsOf(row).agreed ?? {};
+    if (payBy !== null && payBy <= now())
+      return new CodedError('OFFER_EXPIRED', 'pay-by', 'the time to pay was over before it was paid');
+    const isOff = letters
+      .documents(row)
+      .some(
+        ({ direction, peer, type }) =>
+          direction === 'in' && peer === seller && (type === 'cancel' || type === 'reject'),
+      );
+    return isOff
+      ? new CodedError('OFFER_EXPIRED', 'called-off', 'the seller called it off before it was paid')
+      : undefined;
   }
 
   /** Of one of our payments. */
@@ -94,7 +106,7 @@ export class PurchasePayments {
     const again = () =>
       turns.take(contractId, async () => {
         const row = book.contract(contractId, 'buyer');
-        if (row?.state === 'PAYING' && !this.floor.closed) await this.hand(row);
+        if (row?.state === 'PAYING' && !this.floor.closed) await this.takeUp(row);
       });
     ports.clock.after(delay, () => void again().catch(trouble));
   }

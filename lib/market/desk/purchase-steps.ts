@@ -151,7 +151,7 @@ export class PurchaseSteps {
     const { ports, letters, book } = this.floor;
     await ports.journal.write((append, sql) => {
       letters.remember(sql, hash, Date.parse(message.expires));
-      book.note(append, row, { facts: factsToKeep({ metered: message.body.quantity }) });
+      book.note(append, row, { facts: factsToKeep({ metered: message.body.quantity, meteredAt: this.floor.now() }) });
     });
   }
 

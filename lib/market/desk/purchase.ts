@@ -51,6 +51,8 @@ export interface PurchaseFacts {
   readonly receipt: Receipt | null;
   readonly refunds: readonly ReceivedRefund[];
   readonly metered: string | null;
+  /** When that reading came, Unix milliseconds. */
+  readonly meteredAt: number | null;
   /** Why it ended as it did. */
   readonly reason: string | null;
   /** Answers to what came too late: there is an end to them. */

@@ -23,6 +23,9 @@ export interface Mutant {
   readonly install?: () => () => void;
 }
 
+/** What each machine has said, in whatever process. */
+const SAID = new WeakMap<SimulatedTrader, Set<string>>();
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a payment without an id of its own',
@@ -71,10 +74,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'messages are not sent again',
-    ports: (ports) => ({
+    ports: (ports, trader) => ({
       ...ports,
       channels: through(ports.channels, {
-        send: (channelId, message) => ports.channels.send(channelId, message, true),
+        // Not by the next process either.
+        send: async (channelId, message) => {
+          const said = SAID.get(trader) ?? new Set();
+          SAID.set(trader, said);
+          if (said.has(message.hash)) return;
+          said.add(message.hash);
+          // Half of what comes at the end gets lost: sent again and again, it would get there.
+          const { type } = JSON.parse(message.text) as { type: string };
+          if (['delivered', 'cancel'].includes(type) && trader.world.chance.happens(0.5)) return;
+          await ports.channels.send(channelId, message, true);
+        },
       }),
     }),
   },
