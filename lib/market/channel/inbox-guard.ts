@@ -29,6 +29,9 @@ export interface GuardLimits {
   /** Valid calls of one sender, and of all together, that are passed on. */
   readonly callsOfOne: Rate;
   readonly calls: Rate;
+  /** Valid messages of one sender in one contract, and in one contract of all that we have not written to. */
+  readonly messagesOfOne: Rate;
+  readonly messagesOfStrangers: Rate;
   /** What is told about messages that were refused. */
   readonly refusals: Rate;
 }
@@ -36,6 +39,8 @@ export interface GuardLimits {
 const LIMITS: GuardLimits = {
   callsOfOne: { burst: 60, perSecond: 20 },
   calls: { burst: 400, perSecond: 200 },
+  messagesOfOne: { burst: 40, perSecond: 2 },
+  messagesOfStrangers: { burst: 400, perSecond: 40 },
   refusals: { burst: 20, perSecond: 5 },
 };
 const SENDERS = 4_096;
@@ -63,6 +68,8 @@ export class InboxGuard {
   readonly #seen: RecentlySeen;
   readonly #calls: TokenBucket;
   readonly #callsOfOne: TokenBuckets;
+  readonly #messagesOfOne: TokenBuckets;
+  readonly #messagesOfStrangers: TokenBuckets;
   readonly #refusals: TokenBucket;
   readonly lanes: readonly Lane[];
 
@@ -76,6 +83,8 @@ export class InboxGuard {
     this.#seen = new RecentlySeen(clock);
     this.#calls = new TokenBucket(this.#limits.calls, clock);
     this.#callsOfOne = new TokenBuckets(this.#limits.callsOfOne, clock, SENDERS);
+    this.#messagesOfOne = new TokenBuckets(this.#limits.messagesOfOne, clock, SENDERS);
+    this.#messagesOfStrangers = new TokenBuckets(this.#limits.messagesOfStrangers, clock, SENDERS);
     this.#refusals = new TokenBucket(this.#limits.refusals, clock);
     this.lanes = [
       lane(8, this.#dealing, (waiting) => this.#readMessage(waiting)),
@@ -139,8 +148,12 @@ export class InboxGuard {
       if (typeof contractId === 'string') this.#refuse({ contractId, from, reason: read.refused });
       return;
     }
-    const { contractId } = read.message;
-    if (contractId !== null && this.#partners.has(contractId)) this.#ports.onMessage(read);
+    const { contractId, from } = read.message;
+    const partners = contractId === null ? undefined : this.#partners.get(contractId);
+    if (contractId === null || !partners) return;
+    // Signed by whom it says, so nobody uses up what others may say. What matters comes again.
+    if (!this.#messagesOfOne.take(`${contractId} ${from}`)) return;
+    if (partners.has(from) || this.#messagesOfStrangers.take(contractId)) this.#ports.onMessage(read);
   }
 
   #readCall({ bytes, service }: Waiting): void {

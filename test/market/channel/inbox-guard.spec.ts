@@ -153,6 +153,32 @@ describe('the guard of an inbox', () => {
     assert.ok(messages.some(({ hash }) => hash === DEAL.proposal.hash));
   });
 
+  it('passes on so many valid messages of one sender in a contract, and those of others nevertheless', async () => {
+    guard.dealWith(CONTRACT, SELLER.did);
+    for (let n = 0; n < 60; n += 1) {
+      guard.heardInInbox(bytesOf(proposal(RIVAL, `rival ${n}`)));
+      guard.heardInInbox(bytesOf(proposal(SELLER, `seller ${n}`)));
+      await work();
+    }
+    const passed = (machine: Machine) => messages.filter(({ message }) => message.from === machine.did).length;
+    assert.deepEqual([passed(RIVAL), passed(SELLER)], [40, 40]);
+    await work(1);
+    guard.heardInInbox(bytesOf(DEAL.proposal));
+    await work();
+    assert.equal(passed(SELLER), 41, 'it may again after a while');
+  });
+
+  it('passes on so much of all that it has not written to, and whom it has nevertheless', async () => {
+    open({ limits: { messagesOfStrangers: { burst: 4, perSecond: 0 } } });
+    guard.dealWith(CONTRACT, SELLER.did);
+    for (let n = 0; n < 10; n += 1) guard.heardInInbox(bytesOf(proposal(new Machine(`stranger ${n}`), '')));
+    await work();
+    guard.heardInInbox(bytesOf(DEAL.proposal));
+    await work();
+    assert.equal(messages.length, 5);
+    assert.equal(messages[4]?.hash, DEAL.proposal.hash);
+  });
+
   it('holds no more than it may, and says that there was too much', async () => {
     for (let n = 0; n < 5_000; n += 1) guard.heardInInbox(forged(DEAL.proposal, SPAMMER.did, n));
     const waiting = guard.lanes.reduce((sum, { size }) => sum + size, 0);
