@@ -55,6 +55,12 @@ export class MeetingPlaces {
     return place.id;
   }
 
+  /** Whether this node is somewhere, and with these settings would be somewhere else. */
+  isElsewhere(nodeId: string, settings: ChannelSettings): boolean {
+    const place = this.#placeOf.get(nameOf({ nodeId }));
+    return place !== undefined && canonicalJson(place.settings) !== canonicalJson(settings);
+  }
+
   leave(user: PlaceUser): void {
     const name = nameOf(user);
     const place = this.#placeOf.get(name);

@@ -70,6 +70,8 @@ export class Offers {
 
   async #open(nodeId: string, terms: OfferTerms, channel: ChannelSettings): Promise<void> {
     const { places } = this.floor;
+    // It says good-bye where it was.
+    if (places.isElsewhere(nodeId, channel)) await this.#beSilent(nodeId);
     const channelId = await places.enter({ nodeId }, channel);
     const rival = [...this.#offers.values()].find(
       (other) =>
@@ -78,12 +80,10 @@ export class Offers {
         this.isThere(other.nodeId) &&
         places.channelOf(other.nodeId) === channelId,
     );
-    if (rival) {
-      places.leave({ nodeId });
+    if (rival)
       throw new CodedError('CONFIG_INVALID', 'offer-twice', `this machine offers ${terms.service} already`, {
         service: terms.service,
       });
-    }
     const before = this.#offers.get(nodeId);
     // A price that the flow named is good for as long as it is a price for the same.
     const same = before?.terms.service === terms.service && before.terms.unit === terms.unit;
@@ -136,12 +136,17 @@ export class Offers {
   async #goneFor(nodeId: string): Promise<void> {
     // It may be back by now.
     if (this.#closed || !this.#absent.has(nodeId)) return;
-    const channelId = this.floor.places.channelOf(nodeId);
-    if (channelId !== undefined) await this.floor.ports.channels.stopCalls(channelId, nodeId).catch(() => {});
-    await this.#turn(nodeId, () => this.#takeCardAway(nodeId));
+    await this.#beSilent(nodeId);
     this.#offers.delete(nodeId);
     this.#absent.delete(nodeId);
     await this.gone(nodeId);
+  }
+
+  /** Where it is now. */
+  async #beSilent(nodeId: string): Promise<void> {
+    const channelId = this.floor.places.channelOf(nodeId);
+    if (channelId !== undefined) await this.floor.ports.channels.stopCalls(channelId, nodeId).catch(() => {});
+    await this.#turn(nodeId, () => this.#takeCardAway(nodeId));
   }
 
   #turn(nodeId: string, work: () => Promise<void>): Promise<void> {

@@ -24,6 +24,13 @@ export const REFUND_ID = 'refund:';
 const CATCHING_UP = 60_000;
 /** For so long proofs of proposals that nobody took are kept. */
 const PROPOSALS_KEPT = 3_600_000;
+const WITHDRAWABLE: ReadonlySet<SellerRow['state']> = new Set([
+  'INQUIRED',
+  'PROPOSED',
+  'ACCEPTED',
+  'STARTING',
+  'DELIVERING',
+]);
 /** How soon an account that could not see its ledger is asked again. */
 const LOOK_AGAIN = 5_000;
 
@@ -61,6 +68,7 @@ export class SellerDesk implements Desk<'seller'> {
     }
     // It may have closed meanwhile.
     if (!this.#offers.isThere(nodeId)) return;
+    await this.#endOthers(nodeId);
     letters.resume(nodeId, book.heardOf(nodeId, now() - PROPOSALS_KEPT));
     await notices.attend(nodeId);
     for (const row of book.openOf('seller', nodeId)) if (row.state === 'DELIVERING') this.#deliveries.tellAgain(row);
@@ -217,6 +225,18 @@ export class SellerDesk implements Desk<'seller'> {
       });
     }
     if (book.openOf('seller', nodeId).length === 0 && !this.#offers.isThere(nodeId)) places.leave({ nodeId });
+  }
+
+  /** A node that offers something else now has a flow that does not know what it offered before. */
+  async #endOthers(nodeId: string): Promise<void> {
+    for (const { contractId } of this.floor.book.openOf('seller', nodeId)) {
+      await this.floor.turns.take(contractId, async () => {
+        const row = this.#acts.row(contractId);
+        const { service, unit } = this.#offers.get(nodeId)?.terms ?? {};
+        const isSame = service === undefined || (service === row.service && unit === factsOf(row).unit);
+        if (!isSame && WITHDRAWABLE.has(row.state)) await this.#withdraw(row);
+      });
+    }
   }
 
   async #withdrawProposals(nodeId: string): Promise<void> {

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
+import type { OfferSettings } from '../../../lib/market';
+import { CHANNEL } from '../market-stage';
+import { NO_SETTINGS } from '../simulation/settings';
 import {
   accept,
   accepted,
@@ -14,10 +18,64 @@ import {
   setTheStage,
   stage,
   started,
+  state,
 } from './selling';
 
 describe('a seller', () => {
   setTheStage();
+
+  describe('that is deployed anew', () => {
+    async function redeployed(settings: Partial<OfferSettings>, channel = CHANNEL): Promise<void> {
+      await stage.soon(seller.market?.closeOffer('offer') as Promise<void>);
+      const whole = { ...NO_SETTINGS, service: 'charging', price: '100', ...settings };
+      await stage.soon(seller.market?.offer('offer', whole, channel) as Promise<void>);
+      await stage.pass(500);
+    }
+
+    it('keeps what it proposed at another price', async () => {
+      await offers({ validFor: '60' });
+      const contractId = await proposed();
+      await redeployed({ price: '900' });
+      accept(contractId);
+      await comes('it is bound', contractId, 'ACCEPTED');
+    });
+
+    for (const other of [{ service: 'parking' }, { unit: 'kWh' }] as const) {
+      it(`with another ${Object.keys(other)[0]}, starts nothing of what it offered before, and pays back what runs`, async () => {
+        await offers({ capacity: '3', validFor: '60' });
+        const running = await started();
+        const taken = await accepted();
+        const open = await proposed();
+        await redeployed({ capacity: '3', ...other });
+        await comes('it is paid back', running, 'REFUNDED');
+        assert.equal(events('start').length, 1);
+        accept(open);
+        pay(taken);
+        await comes('that is paid back, too', taken, 'REFUNDED');
+        assert.equal(state(open), 'CANCELLED');
+        assert.equal(events('start').length, 1);
+        assert.equal(stage.ledger.balanceOf(carl.address), MONEY);
+      });
+    }
+
+    it('at another broker, is found at the old one no more, also when another offer stays there', async () => {
+      await offers();
+      const parking = { ...NO_SETTINGS, service: 'parking', price: '5' };
+      await stage.soon(seller.market?.offer('other', parking, CHANNEL) as Promise<void>);
+      const channels = seller.life?.channels;
+      assert.ok(channels);
+      const stopped = sinon.spy(channels, 'stopCalls');
+      const shown = sinon.spy(channels, 'show');
+      await redeployed({}, { ...CHANNEL, url: 'mqtt://elsewhere' });
+      assert.deepEqual(
+        stopped.args.map(([, nodeId]) => nodeId),
+        ['offer'],
+      );
+      const [first] = shown.args;
+      assert.deepEqual([first?.[0], first?.[2]], [stopped.args[0]?.[0], null]);
+      assert.notEqual(shown.args.at(-1)?.[0], first?.[0]);
+    });
+  });
 
   describe('whose process dies', () => {
     it('starts again what still runs, and says when it ends', async () => {
