@@ -5,3 +5,4 @@ export { formatAmount, parseAmount, parsePayable } from '../values';
 export * from './marketplace';
 export * from './runtime';
 export { closeRuntimes, runtimeOf } from './runtime-of';
+export { SafeState } from './safe-state';

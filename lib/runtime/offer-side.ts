@@ -3,6 +3,7 @@ import type { MarketSignal, Unit } from '../market';
 import type { OfferEvent } from '../market/market-order';
 import type { ChannelState, OfferListener, OfferState } from './marketplace';
 import { RunningServices } from './running-services';
+import { SafeState } from './safe-state';
 
 type OfferSignal = Extract<MarketSignal, { readonly offer: OfferEvent }>;
 type Standing = Extract<MarketSignal, { readonly standing: object }>['standing'];
@@ -10,6 +11,7 @@ type Standing = Extract<MarketSignal, { readonly standing: object }>['standing']
 /** The main thread's side of one offer: hands events to its node, and keeps the actuators safe. */
 export class OfferSide {
   readonly #services: RunningServices;
+  #safeState: SafeState | undefined;
   #standing: Standing | undefined;
   #channel: ChannelState | undefined;
   #problem: CodedError | undefined;
@@ -25,7 +27,11 @@ export class OfferSide {
   /** Actuators off, whatever they did before: nobody knows what happened meanwhile. */
   begin(service: string, unit: Unit): void {
     const nothing = { contractId: null, quantity: null, until: null, buyer: null };
-    this.listener.stop({ ...nothing, event: 'stop', service, unit, reason: 'safe-state' });
+    this.#safeState = new SafeState(
+      () => this.listener.stop({ ...nothing, event: 'stop', service, unit, reason: 'safe-state' }),
+      () => this.#services.count > 0,
+    );
+    this.#safeState.begin();
     this.#show();
   }
 
@@ -51,6 +57,8 @@ export class OfferSide {
   }
 
   channel(state: ChannelState): void {
+    // Actuators are often behind the same broker.
+    if (state.up && this.#channel?.up === false) this.#safeState?.repeat();
     this.#channel = state;
     this.#show();
   }
@@ -68,6 +76,7 @@ export class OfferSide {
   }
 
   close(): void {
+    this.#safeState?.close();
     this.#services.stopAll('closed');
   }
 

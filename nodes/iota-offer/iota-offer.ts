@@ -1,6 +1,12 @@
 import { isCodedError } from '../../lib/errors';
 import type { OfferEvent, OfferSettings } from '../../lib/market/market-order';
-import type { MachineIdentity, OfferDesk, OfferListener, OfferState } from '../../lib/runtime';
+import {
+  type MachineIdentity,
+  type OfferDesk,
+  type OfferListener,
+  type OfferState,
+  SafeState,
+} from '../../lib/runtime';
 import { type ChannelProperties, channelOf } from '../channel';
 import { failure } from '../failure';
 import { flowsStarted } from '../flows-started';
@@ -89,7 +95,9 @@ export default function iotaOffer(RED: Api): void {
           refused(error);
           report(error);
           // What a crash left running must not run on because nobody can be asked about it.
-          listener.stop(nothingRuns(config));
+          const safeState = new SafeState(() => listener.stop(nothingRuns(config)));
+          safeState.begin();
+          link.onClose(() => safeState.close());
         }
       }),
     );

@@ -254,6 +254,8 @@ describe('an offer node', () => {
         stops.map(({ contractId, payload }) => [contractId, (payload as { event: string }).event]),
         [[null, 'stop']],
       );
+      // Once may have been too early for what comes behind it.
+      await nextMessage('stops');
       const refused = nextMessage('caught');
       helper.getNode('offer').receive({ topic: 'pause' } as never);
       assert.equal((await refused).error?.code, 'CONFIG_INVALID');

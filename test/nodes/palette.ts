@@ -3,18 +3,19 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { SafeState } from '../../lib/runtime/safe-state';
 import { FakeRuntime } from './fake-runtime';
 
 const requireHere = createRequire(__filename);
 
 export const fake = new FakeRuntime();
 
-// The one thing that nodes take from lib/runtime besides types. In its place before any node is loaded.
+// What nodes take from lib/runtime besides types. In its place before any node is loaded.
 const runtimePath = requireHere.resolve('../../lib/runtime/index.ts');
 const before = requireHere.cache[runtimePath];
 requireHere.cache[runtimePath] = {
   ...(before ?? ({ id: runtimePath, filename: runtimePath, loaded: true } as NodeJS.Module)),
-  exports: { runtimeOf: () => fake },
+  exports: { runtimeOf: () => fake, SafeState },
 };
 export const TYPES = [
   'iota-ledger',

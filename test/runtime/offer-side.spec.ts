@@ -49,6 +49,29 @@ describe('the node side of an offer', () => {
     assert.deepEqual(told, ['stop safe-state']);
   });
 
+  it('says so again, as long as nothing runs: what leads to the actuators may not have been connected', () => {
+    side.begin('parking', 'minute');
+    clock.tick(60_000);
+    assert.deepEqual(told.splice(0), Array(4).fill('stop safe-state'));
+    side.channel({ up: true });
+    clock.tick(60_000);
+    assert.deepEqual(told, [], 'nothing was away');
+    side.channel({ up: false, message: 'no broker' });
+    side.channel({ up: true });
+    hear(event('c1', 'start', { until: until(124_000) }));
+    clock.tick(2_000);
+    assert.deepEqual(told.splice(0), ['start c1'], 'not while something runs');
+    clock.tick(60_000);
+    assert.deepEqual(told.splice(0), ['stop c1', 'stop safe-state', 'stop safe-state']);
+  });
+
+  it('says nothing any more once it is closed', () => {
+    side.begin('parking', 'minute');
+    side.close();
+    clock.tick(60_000);
+    assert.deepEqual(told, ['stop safe-state']);
+  });
+
   it('stops a service at its time, with nobody telling it to', () => {
     hear(event('c1', 'start', { until: until(120_000) }));
     clock.tick(119_999);
