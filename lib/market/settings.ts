@@ -1,4 +1,4 @@
-import { CodedError } from '../errors';
+import { CodedError, isCodedError } from '../errors';
 import { canonicalJson, parseStrictJson } from '../evidence';
 import type { NetworkInfo } from '../ledger';
 import { parsePayable } from '../values';
@@ -150,7 +150,15 @@ function schemaOf(value: unknown): OfferTerms['parameters'] {
 
 /** A copy of its own: nobody changes what was asked for while it is asked for. */
 function parametersOf(value: unknown): unknown {
-  return value === undefined ? null : JSON.parse(canonicalJson(value, MOST_PARAMETERS));
+  if (value === undefined) return null;
+  try {
+    return JSON.parse(canonicalJson(value, MOST_PARAMETERS));
+  } catch (error) {
+    if (!isCodedError(error, 'DATA_TOO_LARGE') || error.detail !== 'bytes') throw error;
+    // They cannot be split, nor signed in another way, as other documents can.
+    const limit = MOST_PARAMETERS.bytes / 1_024;
+    throw new CodedError('DATA_TOO_LARGE', 'message', `parameters of more than ${limit} KiB`, { limit });
+  }
 }
 
 function underpaidOf(value: unknown): OfferTerms['underpaid'] {

@@ -94,7 +94,8 @@ export class OfferSide {
     const standing = this.#standing;
     if (this.#problem) return { phase: 'wrong', error: this.#problem };
     if (!standing) return { phase: 'starting' };
-    if (standing.withdrawn) return { phase: 'withdrawn' };
+    // What it sold before goes on.
+    if (standing.withdrawn && standing.delivering === 0) return { phase: 'withdrawn' };
     // Nobody can hear it before there is a channel.
     if (!this.#channel) return { phase: 'starting' };
     if (!this.#channel.up) return { phase: 'offline', message: this.#channel.message };

@@ -183,7 +183,7 @@ describe('the settings of a purchase', () => {
 
   it('are refused when the parameters are no data, or too much of it', () => {
     refused('DATA_NOT_CANONICAL', 'type', () => purchase({ parameters: () => 1 }));
-    refused('DATA_TOO_LARGE', 'bytes', () => purchase({ parameters: 'x'.repeat(49_152) }));
+    refused('DATA_TOO_LARGE', 'message', () => purchase({ parameters: 'x'.repeat(49_152) }));
     refused('DATA_TOO_LARGE', 'values', () => purchase({ parameters: Array(5_000).fill(1) }));
   });
 

@@ -169,6 +169,7 @@ describe('the node side of an offer', () => {
     side.channel({ up: true });
     side.standing({ ...standing, delivering: 1 });
     side.standing({ ...standing, delivering: 1 });
+    side.standing({ ...standing, delivering: 1, withdrawn: true });
     side.standing({ ...standing, withdrawn: true });
     side.wrong(new CodedError('CONFIG_INVALID', 'service', 'no service'));
     const { price, paused } = standing;
