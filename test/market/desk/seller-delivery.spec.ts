@@ -172,6 +172,20 @@ describe('a seller', () => {
       assert.deepEqual(events('start'), [], 'what was paid back is not started any more');
     });
 
+    for (const unit of ['minute', 'kWh'] as const) {
+      it(`is not late before it is late, however little time it has (${unit})`, async () => {
+        await offers({ unit });
+        const contractId = await started({ deliverWithin: unit === 'minute' ? 1 : 50 });
+        await stage.pass(45_000);
+        cancels(contractId);
+        await stage.pass(1_000);
+        assert.equal(state(contractId), 'DELIVERING');
+        if (unit === 'kWh') await command({ command: 'delivered', contractId });
+        await comes('it has delivered', contractId, 'DELIVERED', 20_000);
+        assert.deepEqual(outgoing(), []);
+      });
+    }
+
     it('goes on when its node is back within seconds, and has failed when it is not', async () => {
       await offers({ unit: 'hour' });
       const contractId = await started();
