@@ -88,6 +88,10 @@ export class ChannelService implements Channels {
     this.#channels.get(channelId)?.expectNoMore(contractId);
   }
 
+  async know(channelId: ChannelId, dids: readonly string[]): Promise<void> {
+    this.#channels.get(channelId)?.know(dids);
+  }
+
   async search(channelId: ChannelId, searchId: string, search: OfferSearch): Promise<void> {
     this.#channels.get(channelId)?.search(searchId, search);
   }

@@ -52,6 +52,8 @@ export interface Channels {
   /** Adds one to them / takes one away. */
   expectAlso(channelId: ChannelId, contractId: string): Promise<void>;
   expectNoMore(channelId: ChannelId, contractId: string): Promise<void>;
+  /** Calls of these are heard before those of strangers, however many there are. Replaces what was said before. */
+  know(channelId: ChannelId, dids: readonly string[]): Promise<void>;
 
   /** Tells offers (by the signal `found`), those known already at once. */
   search(channelId: ChannelId, searchId: string, search: OfferSearch): Promise<void>;

@@ -54,19 +54,23 @@ interface Waiting {
 
 /**
  * Stands between everybody and the vault. What costs nothing comes first: a message that names no contract of ours is dropped
- * unread. What is left waits in three lanes, in each of them one for every sender in turn: those we are dealing with, those
- * who want to deal with us in a contract that we know, and calls. So nobody's flood holds up a deal that is under way.
+ * unread. What is left waits in four lanes, in each of them one for every sender in turn: those we are dealing with, those
+ * who want to deal with us in a contract that we know, calls of those we know, and calls of others. So nobody's flood holds
+ * up a deal that is under way, or keeps out a customer.
  */
 export class InboxGuard {
   readonly #ports: InboxGuardPorts;
   readonly #limits: GuardLimits;
   /** Contract -> those we have written to in it. */
   readonly #partners = new Map<string, Set<string>>();
+  #known: ReadonlySet<string> = new Set();
   readonly #dealing: FairQueue<Waiting>;
   readonly #unknown: FairQueue<Waiting>;
+  readonly #callingAgain: FairQueue<Waiting>;
   readonly #calling: FairQueue<Waiting>;
   readonly #seen: RecentlySeen;
   readonly #calls: TokenBucket;
+  readonly #callsOfKnown: TokenBucket;
   readonly #callsOfOne: TokenBuckets;
   readonly #messagesOfOne: TokenBuckets;
   readonly #messagesOfStrangers: TokenBuckets;
@@ -79,9 +83,11 @@ export class InboxGuard {
     this.#limits = { ...LIMITS, ...ports.limits };
     this.#dealing = new FairQueue(WAITING, random);
     this.#unknown = new FairQueue(WAITING, random);
+    this.#callingAgain = new FairQueue(WAITING, random);
     this.#calling = new FairQueue(WAITING, random);
     this.#seen = new RecentlySeen(clock);
     this.#calls = new TokenBucket(this.#limits.calls, clock);
+    this.#callsOfKnown = new TokenBucket(this.#limits.calls, clock);
     this.#callsOfOne = new TokenBuckets(this.#limits.callsOfOne, clock, SENDERS);
     this.#messagesOfOne = new TokenBuckets(this.#limits.messagesOfOne, clock, SENDERS);
     this.#messagesOfStrangers = new TokenBuckets(this.#limits.messagesOfStrangers, clock, SENDERS);
@@ -89,11 +95,12 @@ export class InboxGuard {
     this.lanes = [
       lane(8, this.#dealing, (waiting) => this.#readMessage(waiting)),
       lane(4, this.#unknown, (waiting) => this.#readMessage(waiting)),
+      lane(4, this.#callingAgain, (waiting) => this.#readCall(waiting, this.#callsOfKnown)),
       // Not even read, while no more calls may be passed on.
       lane(
         2,
         this.#calling,
-        (waiting) => this.#readCall(waiting),
+        (waiting) => this.#readCall(waiting, this.#calls),
         () => this.#calls.hasOne(),
       ),
     ];
@@ -118,6 +125,11 @@ export class InboxGuard {
     this.#partners.get(contractId)?.add(did);
   }
 
+  /** Calls of these wait in a lane of their own. Who pretends to be one of them fails at the signature. */
+  know(dids: readonly string[]): void {
+    this.#known = new Set(dids);
+  }
+
   heardInInbox(bytes: Uint8Array): void {
     const { contractIds, sender } = glanceAt(bytes.subarray(0, MOST_MESSAGE_BYTES));
     const contractId = contractIds.find((id) => this.#partners.has(id));
@@ -136,7 +148,7 @@ export class InboxGuard {
     if (bytes.length > MOST_MESSAGE_BYTES) return;
     const { sender } = glanceAt(bytes);
     if (sender === '') return;
-    this.#calling.put(sender, { bytes, service });
+    (this.#known.has(sender) ? this.#callingAgain : this.#calling).put(sender, { bytes, service });
     this.#ports.wake();
   }
 
@@ -156,13 +168,13 @@ export class InboxGuard {
     if (partners.has(from) || this.#messagesOfStrangers.take(contractId)) this.#ports.onMessage(read);
   }
 
-  #readCall({ bytes, service }: Waiting): void {
+  #readCall({ bytes, service }: Waiting, all: TokenBucket): void {
     if (this.#seen.isRecent(bytes)) return;
     const read = this.#ports.check(bytes);
     if ('refused' in read || read.message.type !== 'call') return;
     const call = read as SignedMessage<'call'>;
     if (call.message.body.service !== service) return;
-    if (!this.#callsOfOne.take(call.message.from) || !this.#calls.take()) return;
+    if (!this.#callsOfOne.take(call.message.from) || !all.take()) return;
     this.#ports.onCall(call);
   }
 

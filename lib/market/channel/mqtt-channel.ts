@@ -163,6 +163,10 @@ export class MqttChannel {
     this.#guard.expectNoMore(contractId);
   }
 
+  know(dids: readonly string[]): void {
+    this.#guard.know(dids);
+  }
+
   search(searchId: string, search: OfferSearch): void {
     this.stopSearch(searchId);
     this.#searches.set(searchId, search);

@@ -211,6 +211,19 @@ export class ContractBook {
       .map(({ peer }) => (typeof peer === 'string' ? peer : null));
   }
 
+  /** dids of those who have paid us, the latest first. */
+  customers(most: number): string[] {
+    const rows = this.sql.all(
+      `SELECT DISTINCT peer FROM (
+         SELECT peer FROM contracts
+         WHERE network = ? AND side = 'seller' AND state IN ('STARTING', 'DELIVERING', 'DELIVERED', 'REFUNDING', 'COMPLETED', 'REFUNDED')
+         ORDER BY ended IS NULL DESC, ended DESC LIMIT ?)
+       WHERE peer IS NOT NULL LIMIT ?`,
+      [this.network, 10 * most, most],
+    );
+    return rows.map(({ peer }) => String(peer));
+  }
+
   /** Of a node, not over. */
   openOf<S extends Side>(side: S, nodeId: string): ContractRow<S>[] {
     return this.#contracts('side = ? AND node_id = ? AND ended IS NULL ORDER BY began, contract_id', [

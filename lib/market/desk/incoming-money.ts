@@ -17,7 +17,7 @@ export class Incoming {
     private readonly acts: SellerActs,
     private readonly deliveries: Deliveries,
     private readonly refunds: Refunds,
-    private readonly covered: () => void,
+    private readonly covered: (buyer: string | null) => void,
   ) {}
 
   /** It has the turn of the contract. */
@@ -89,7 +89,7 @@ export class Incoming {
         ...(excess > 0n ? [(after: SellerRow) => this.#event(after, 'overpaid', excess, transactionOf(money))] : []),
       ],
     });
-    this.covered();
+    this.covered(row.peer);
   }
 
   async #hearTooLittle(row: SellerRow, money: Money, { underpaid }: SellerFacts): Promise<void> {

@@ -102,7 +102,10 @@ export class MeetingPlaces {
   hearState(signal: Extract<ChannelSignal, { state: unknown }>): void {
     const place = this.#places.get(signal.channelId);
     if (!place) return;
+    const before = place.state;
     place.state = signal.state === 'up' ? { up: true } : { up: false, message: signal.message };
+    // It is told anew whenever somebody joins.
+    if (before?.up === true && place.state.up) return;
     for (const user of place.users.values()) this.#tell(user, place.state);
   }
 

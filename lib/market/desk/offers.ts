@@ -3,6 +3,7 @@ import type { ChannelSettings, OfferSettings, OfferTerms } from '../market-order
 import type { Message, MessageBodies } from '../messages/message';
 import { messageDocument, newMessage } from '../messages/new-message';
 import { parseOfferTerms, parsePrice } from '../settings';
+import type { Customers } from './customers';
 import type { Floor } from './floor';
 
 /** A node is gone for good after this; a redeploy takes less. */
@@ -41,6 +42,7 @@ export class Offers {
 
   constructor(
     private readonly floor: Floor,
+    private readonly customers: Customers,
     private readonly gone: (nodeId: string) => Promise<void>,
   ) {}
 
@@ -99,12 +101,22 @@ export class Offers {
     if (!offer || channelId === undefined) return;
     const { service, parameters } = offer.terms;
     try {
-      await this.floor.ports.channels.listenCalls(channelId, nodeId, { service, parameters });
+      const { channels } = this.floor.ports;
+      await channels.listenCalls(channelId, nodeId, { service, parameters });
+      await channels.know(channelId, this.customers.list());
     } catch (error) {
       // A market worker that is being restarted is told again; a schema that cannot be compiled is for the node.
       if (!isCodedError(error, 'LEDGER_UNREACHABLE')) throw error;
     }
     await this.#turn(nodeId, () => this.#showCard(nodeId, true));
+  }
+
+  /** Channels hear their calls before those of strangers. */
+  async know(): Promise<void> {
+    const channelIds = new Set([...this.#offers.keys()].map((nodeId) => this.floor.places.channelOf(nodeId)));
+    const dids = this.customers.list();
+    for (const channelId of channelIds)
+      if (channelId !== undefined) await this.floor.ports.channels.know(channelId, dids);
   }
 
   /** What the offer says may have changed. */

@@ -4,6 +4,7 @@ import { distanceInKm } from '../choice/distance';
 import type { RejectReason, SignedMessage } from '../messages/message';
 import { amountFor, canDeliver } from '../quantity';
 import { type Draft, draft } from './correspondence';
+import type { Customers } from './customers';
 import type { Floor } from './floor';
 import type { Offer, Offers } from './offers';
 import type { SellerActs } from './seller-acts';
@@ -11,7 +12,9 @@ import { asFacts, factsOf, NO_FACTS, offerEvent, type SellerFacts, type SellerRo
 
 /** Proposals and inquiries that are open at a time. */
 const MOST_OPEN = 100;
-const MOST_OPEN_PER_BUYER = 3;
+const MOST_OPEN_PER_STRANGER = 3;
+/** Of somebody who has paid us before, and however many strangers there are. */
+const MOST_OPEN_PER_CUSTOMER = 20;
 /**
  * A call costs its sender nothing, and us a signature and a place on the disk for ever. Calls that lead to a contract give
  * their token back: only those that come to nothing are counted.
@@ -38,6 +41,7 @@ export class Proposing {
   constructor(
     private readonly floor: Floor,
     private readonly offers: Offers,
+    private readonly customers: Customers,
     private readonly acts: SellerActs,
   ) {
     this.#calls = new TokenBucket(CALLS, floor.ports.clock);
@@ -116,8 +120,9 @@ export class Proposing {
   #hasRoom(buyer: string): boolean {
     const open = this.floor.book.peers('seller', ['INQUIRED', 'PROPOSED']);
     const buyers = [...open, ...this.#underway.values()];
-    if (buyers.length >= MOST_OPEN || buyers.filter((other) => other === buyer).length >= MOST_OPEN_PER_BUYER)
-      return false;
+    const ofThisOne = buyers.filter((other) => other === buyer).length;
+    if (this.customers.has(buyer)) return ofThisOne < MOST_OPEN_PER_CUSTOMER;
+    if (buyers.length >= MOST_OPEN || ofThisOne >= MOST_OPEN_PER_STRANGER) return false;
     if (this.#givenBack > 0) {
       this.#givenBack -= 1;
       return true;

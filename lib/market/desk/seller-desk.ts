@@ -6,6 +6,7 @@ import type { ChannelSettings, Contract, OfferCommand, OfferSettings } from '../
 import type { SignedMessage } from '../messages/message';
 import { parsePrice } from '../settings';
 import type { FinishedRow } from './contract-book';
+import { Customers } from './customers';
 import { Deliveries } from './deliveries';
 import type { Desk, Floor } from './floor';
 import { Incoming } from './incoming-money';
@@ -36,6 +37,7 @@ const LOOK_AGAIN = 5_000;
 
 /** The seller's side: offers, what becomes of calls for them, the money, the delivery, and what goes back. */
 export class SellerDesk implements Desk<'seller'> {
+  readonly #customers: Customers;
   readonly #offers: Offers;
   readonly #refunds: Refunds;
   readonly #acts: SellerActs;
@@ -45,15 +47,16 @@ export class SellerDesk implements Desk<'seller'> {
   readonly #post: SellerPost;
 
   constructor(private readonly floor: Floor) {
-    this.#offers = new Offers(floor, (nodeId) => this.#gone(nodeId));
+    this.#customers = new Customers(floor);
+    this.#offers = new Offers(floor, this.#customers, (nodeId) => this.#gone(nodeId));
     this.#refunds = new Refunds(floor, {
       paid: (refund, receipt) => this.#money.refunded(refund, receipt),
       waiting: (refund, code) => this.#money.refundWaits(refund, code),
     });
     this.#acts = new SellerActs(floor, this.#refunds, (nodeId) => this.#stands(nodeId));
-    this.#proposing = new Proposing(floor, this.#offers, this.#acts);
+    this.#proposing = new Proposing(floor, this.#offers, this.#customers, this.#acts);
     this.#deliveries = new Deliveries(floor, this.#offers, this.#acts);
-    this.#money = new Incoming(floor, this.#acts, this.#deliveries, this.#refunds, () => this.#proposing.giveBack());
+    this.#money = new Incoming(floor, this.#acts, this.#deliveries, this.#refunds, (buyer) => this.#covered(buyer));
     this.#post = new SellerPost(floor, this.#offers, this.#acts, this.#deliveries);
   }
 
@@ -301,6 +304,13 @@ export class SellerDesk implements Desk<'seller'> {
     const offer = this.#offers.get(nodeId);
     if (offer) return offer;
     throw new CodedError('CONFIG_INVALID', 'no-offer', 'this node does not offer anything at the moment');
+  }
+
+  /** Of the calls that nobody pays for there is one less, and one customer more. */
+  #covered(buyer: string | null): void {
+    this.#proposing.giveBack();
+    if (buyer !== null && this.#customers.add(buyer))
+      void this.#offers.know().catch((error) => this.floor.trouble(error));
   }
 
   #stands(nodeId: string): void {

@@ -223,6 +223,23 @@ describe('the guard of an inbox', () => {
       assert.equal(calls.length, 10);
     });
 
+    it('hears those it knows although strangers use up what all may call, and not who only says so', async () => {
+      open({ did: SELLER.did, limits: { calls: { burst: 4, perSecond: 0 } } });
+      guard.know([BUYER.did]);
+      const machines = Array.from({ length: 10 }, (_, n) => new Machine(`buyer ${n}`));
+      for (const machine of machines) guard.heardCall(CALL_BODY.service, bytesOf(call(machine, 1)));
+      await work();
+      assert.equal(calls.length, 4);
+      guard.heardCall(CALL_BODY.service, forged(call(SPAMMER, 1), BUYER.did, 1));
+      guard.heardCall(CALL_BODY.service, bytesOf(DEAL.call));
+      await work();
+      assert.deepEqual(calls.slice(4), [DEAL.call]);
+      guard.know([]);
+      guard.heardCall(CALL_BODY.service, bytesOf(call(BUYER, 2)));
+      await work();
+      assert.equal(calls.length, 5);
+    });
+
     it('charges nobody for what others forge in their name', async () => {
       open({ did: SELLER.did, limits: { callsOfOne: { burst: 1, perSecond: 0 }, calls: { burst: 1, perSecond: 0 } } });
       for (let n = 0; n < 30; n += 1) guard.heardCall(CALL_BODY.service, forged(call(SPAMMER, n), BUYER.did, n));

@@ -17,6 +17,7 @@ import {
   seller,
   setTheStage,
   stage,
+  started,
   state,
   WANTED,
 } from './selling';
@@ -112,6 +113,30 @@ describe('a seller', () => {
         answers.reduce((sum, one) => sum + one),
         97,
       );
+    });
+
+    it('answers who has paid before, however many strangers there are, also after a restart', async function () {
+      this.timeout(30_000);
+      await offers({ capacity: '1000', validFor: '3600' });
+      await started();
+      const strangers = Array.from({ length: 40 }, (_, index) => stage.puppet(`stranger ${index}`));
+      for (const stranger of [...strangers, ...strangers, ...strangers]) call({}, stranger);
+      await stage.pass(1_000);
+      const late = stage.puppet('late');
+      for (const restart of [false, true]) {
+        if (restart) {
+          seller.crash();
+          await stage.pass(5_000);
+        }
+        const before = carl.got('proposal').length;
+        for (let calls = 0; calls < 5; calls += 1) call();
+        call({}, late);
+        await stage.pass(1_000);
+        assert.deepEqual([carl.got('proposal').length - before, late.got('proposal').length], [5, 0]);
+      }
+      for (let calls = 0; calls < 30; calls += 1) call();
+      await stage.pass(1_000);
+      assert.equal(carl.got('proposal').length, 1 + 20, 'there is a limit for customers, too');
     });
 
     it('signs a bounded number of proposals that come to nothing, and any number that do not', async function () {

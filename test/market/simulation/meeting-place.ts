@@ -192,6 +192,10 @@ export class SimulatedChannels implements Channels, Connection {
     this.#expected.get(channelId)?.delete(contractId);
   }
 
+  async know(): Promise<void> {
+    await this.#reached();
+  }
+
   async search(_channelId: string, _searchId: string, _search: OfferSearch): Promise<void> {
     await this.#reached();
   }
