@@ -250,7 +250,8 @@ export class Market implements MarketDoors {
     const { book, turns, ports } = this.#floor;
     const [, digits] = REFERENCE.exec(payment.reference ?? '') ?? [];
     const contractId = digits === undefined ? undefined : book.contractOfReference(digits)?.contractId;
-    if (contractId !== undefined)
+    // Nothing is nobody's money, and nothing of it could go back.
+    if (contractId !== undefined && BigInt(payment.amount) > 0n)
       await turns.take(contractId, async () => {
         const row = this.#rowOf(contractId);
         if (row) await this.#desk(row.side).hearMoney(row, payment);

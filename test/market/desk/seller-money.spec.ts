@@ -25,6 +25,15 @@ describe('a seller', () => {
   setTheStage();
 
   describe('that is paid', () => {
+    it('is not deaf for money after payments of nothing', async () => {
+      await offers();
+      const contractId = await accepted();
+      for (let times = 0; times < 40; times += 1) pay(contractId, 0n);
+      await stage.pass(5_000);
+      pay(contractId);
+      await comes('it delivers', contractId, 'DELIVERING');
+    });
+
     it('starts when it has seen the money itself, whatever it was told', async () => {
       await offers();
       const contractId = await accepted();
