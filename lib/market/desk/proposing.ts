@@ -109,11 +109,13 @@ export class Proposing {
 
   /** Not a word to those whose wish we cannot meet: silence costs nothing. */
   #answers({ nodeId, terms, price, paused, withdrawn }: Offer, { message }: SignedMessage<'call'>): boolean {
-    const { service, maxPrice, near, maxDistance } = message.body;
+    const { service, maxPrice, near, maxDistance, deliverWithin } = message.body;
     if (!this.offers.isThere(nodeId) || paused || withdrawn || service !== terms.service) return false;
     if (price === null && terms.autoPropose) return false;
     if (price !== null && maxPrice !== null && BigInt(price) > BigInt(maxPrice)) return false;
     if (near && maxDistance !== null && terms.place && distanceInKm(near, terms.place) > maxDistance) return false;
+    // What would be late from the start would be had for nothing.
+    if (deliverWithin !== null && terms.leadSeconds !== null && deliverWithin < terms.leadSeconds) return false;
     return busyCount(this.floor, nodeId) < terms.capacity;
   }
 

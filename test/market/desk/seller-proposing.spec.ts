@@ -69,6 +69,14 @@ describe('a seller', () => {
       assert.deepEqual(carl.got('reject'), []);
     });
 
+    it('says nothing where it would be late before it has begun', async () => {
+      await offers({ leadSeconds: '30' });
+      call({ deliverWithin: 29 });
+      await stage.pass(1_000);
+      assert.deepEqual(carl.got('proposal'), []);
+      await proposed({ deliverWithin: 30 });
+    });
+
     it('says what is wrong with parameters and quantity, once', async () => {
       await offers({ parameters: { type: 'object', required: ['plate'] } });
       const contractId = call();
