@@ -1,7 +1,8 @@
 import type { ChannelSettings } from '../lib/market/market-order';
-import { configInvalid } from './failure';
+import type { ChannelState } from '../lib/runtime';
+import { configInvalid, translated } from './failure';
 import { brokerSettings } from './mqtt-broker';
-import type { Api } from './node-red';
+import type { Api, Node } from './node-red';
 
 /** Properties of a node that meets other machines. */
 export interface ChannelProperties {
@@ -16,4 +17,17 @@ export function channelOf(RED: Api, { channel, broker }: ChannelProperties): Cha
     throw configInvalid('not-available', `the channel ${channel} is not available`, { name: `channel ${channel}` });
   }
   return brokerSettings(RED, broker);
+}
+
+/** Says in the log why the broker is away, once for each reason: the status has no room for it. */
+export function brokerWarnings(RED: Api, node: Node): (state: ChannelState) => void {
+  let said: string | undefined;
+  return (state) => {
+    const reason = state.up ? undefined : state.message;
+    if (reason !== undefined && reason !== said) {
+      const text = translated(RED, '@machine-economy/node-red-iota/iota-ledger:broker.away', { reason });
+      node.warn(text ?? reason);
+    }
+    said = reason;
+  };
 }

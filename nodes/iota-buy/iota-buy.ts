@@ -1,7 +1,7 @@
 import { isCodedError } from '../../lib/errors';
 import type { BuyProgress, BuySettings, Contract, Verdict } from '../../lib/market/market-order';
 import type { Machine, PurchaseOrder } from '../../lib/runtime';
-import { type ChannelProperties, channelOf } from '../channel';
+import { brokerWarnings, type ChannelProperties, channelOf } from '../channel';
 import { contractIdOf, contractMeant } from '../contract-id';
 import { configInvalid, failure } from '../failure';
 import { onInput } from '../input';
@@ -46,6 +46,7 @@ export default function iotaBuy(RED: Api): void {
   function BuyNode(this: Node, config: BuyConfig): void {
     RED.nodes.createNode(this, config);
     const channel = settings(() => channelOf(RED, config));
+    const warnOfBroker = brokerWarnings(RED, this);
     const needOf = needs(RED, this, config);
 
     let offline = false;
@@ -79,7 +80,9 @@ export default function iotaBuy(RED: Api): void {
           sendOn(this, [{ ...messageOf(contract, origin), ...(redelivered && { redelivered }) }, null]);
         },
         failure: (error, contract, origin) => report(error, messageOf(contract, origin)),
-        channel: ({ up }) => {
+        channel: (state) => {
+          warnOfBroker(state);
+          const { up } = state;
           if (offline === !up) return;
           offline = !up;
           link.status.show(look());

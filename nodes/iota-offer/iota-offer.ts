@@ -7,7 +7,7 @@ import {
   type OfferState,
   SafeState,
 } from '../../lib/runtime';
-import { type ChannelProperties, channelOf } from '../channel';
+import { brokerWarnings, type ChannelProperties, channelOf } from '../channel';
 import { failure } from '../failure';
 import { flowsStarted } from '../flows-started';
 import { onInput } from '../input';
@@ -30,6 +30,8 @@ export default function iotaOffer(RED: Api): void {
   function OfferNode(this: Node, config: OfferConfig): void {
     RED.nodes.createNode(this, config);
     const channel = settings(() => channelOf(RED, config));
+
+    const warnOfBroker = brokerWarnings(RED, this);
 
     let offer: OfferState = { phase: 'starting' };
     let identity: MachineIdentity | undefined;
@@ -64,6 +66,8 @@ export default function iotaOffer(RED: Api): void {
       event: (event, redelivered) => sendOn(this, [null, null, messageOf(event, redelivered)]),
       state: (state) => {
         offer = state;
+        if (state.phase === 'offline') warnOfBroker({ up: false, message: state.message });
+        else if (state.phase === 'open') warnOfBroker({ up: true });
         if (identity) link.status.show(look(identity));
         if (state.phase === 'wrong') report(state.error);
       },

@@ -20,6 +20,7 @@ import {
   start,
   stop,
   TAB,
+  warningsOf,
 } from './palette';
 
 const BUY = {
@@ -276,6 +277,16 @@ describe('the status of a buy node', () => {
     const back = nextStatus('buy', 'iota-buy.status.ready');
     attending()?.channel({ up: true });
     assert.equal((await back).fill, 'green');
+  });
+
+  it('says in the log why the broker is away, once for each reason', async () => {
+    await start(flow());
+    const said = warningsOf('buy');
+    for (const message of ['refused', 'refused', 'no safe connection']) attending()?.channel({ up: false, message });
+    attending()?.channel({ up: true });
+    attending()?.channel({ up: false, message: 'no safe connection' });
+    await settled();
+    assert.deepEqual(said, ['refused', 'no safe connection', 'no safe connection']);
   });
 
   it('is not what it was before only because the broker is still there', async () => {

@@ -21,6 +21,7 @@ import {
   start,
   stop,
   TAB,
+  warningsOf,
 } from './palette';
 
 const SETTINGS = {
@@ -307,6 +308,15 @@ describe('the status of an offer node', () => {
       assert.equal((await shown).fill, fill);
     });
   }
+
+  it('says in the log why the broker is away, once for each reason', async () => {
+    await start(flow());
+    const said = warningsOf('offer');
+    const away = { phase: 'offline', message: 'refused' } as const;
+    for (const state of [away, away, { ...OPEN, delivering: 0 }, away]) desk().listener.state(state as never);
+    await settled();
+    assert.deepEqual(said, ['refused', 'refused']);
+  });
 
   it('shows first that the machine is down, and then the offer again', async () => {
     // Statuses are throttled: the clock is turned past that after each step.

@@ -139,3 +139,12 @@ export const BROKER = { id: 'broker', type: 'mqtt-broker', name: '', broker: '12
 export const CHANNEL = { kind: 'mqtt', url: 'mqtt://127.0.0.1:1885', version: 4, keepalive: 60 } as const;
 export const TAB = { id: 'tab', type: 'tab', label: 'Flow' };
 export const sink = (id: string) => ({ id, type: 'helper', z: 'tab' });
+
+/** What a node writes into the log as warnings from now on. */
+export function warningsOf(id: string): string[] {
+  const said: string[] = [];
+  (helper.getNode(id) as unknown as NodeJS.EventEmitter).on('call:warn', (call: { args: [string] }) =>
+    said.push(call.args[0]),
+  );
+  return said;
+}

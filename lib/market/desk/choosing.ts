@@ -66,7 +66,7 @@ export async function choose(row: PurchaseRow, floor: Floor): Promise<Decision> 
     return { kind: 'chosen', candidate, facts: { ranked: candidates, tried: tried + 1, leftOut, because } };
   }
   const tried = candidates?.length ?? 0;
-  const error = refusal ?? noneLeft(facts, expired);
+  const error = refusal ?? noneLeft(facts, expired, floor.places.troubleOf(row.nodeId));
   return { kind: 'none', error, facts: { ranked: candidates, tried, leftOut, because } };
 }
 
@@ -108,7 +108,12 @@ function sellersThatWithdrew(row: PurchaseRow, { letters }: Floor): ReadonlySet<
   return new Set(withdrawn.map(({ peer }) => peer));
 }
 
-function noneLeft({ ranked: candidates, because, leftOut, agreed }: PurchaseFacts, expired: number): CodedError {
+/** @param trouble why nobody could hear the call */
+function noneLeft(
+  { ranked: candidates, because, leftOut, agreed }: PurchaseFacts,
+  expired: number,
+  trouble: string | undefined,
+): CodedError {
   const count = candidates?.length ?? 0;
   if (agreed)
     return new CodedError('NO_PROPOSAL', 'unconfirmed', `none of the sellers confirmed (${count} proposals)`, {
@@ -121,5 +126,7 @@ function noneLeft({ ranked: candidates, because, leftOut, agreed }: PurchaseFact
       count: others,
       reason: because ?? '',
     });
+  if (trouble !== undefined)
+    return new CodedError('NO_PROPOSAL', 'broker-away', `the broker is away: ${trouble}`, { reason: trouble });
   return new CodedError('NO_PROPOSAL', 'default', 'nobody made a proposal');
 }

@@ -75,6 +75,12 @@ export class MeetingPlaces {
     return this.#placeOf.get(nameOf({ nodeId }))?.id;
   }
 
+  /** Why a node's channel is away, if it is. */
+  troubleOf(nodeId: string): string | undefined {
+    const state = this.#placeOf.get(nameOf({ nodeId }))?.state;
+    return state?.up === false ? state.message : undefined;
+  }
+
   channelOfListener(listenerId: string): ChannelId | undefined {
     return this.#placeOf.get(nameOf({ listenerId }))?.id;
   }

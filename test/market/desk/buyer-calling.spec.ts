@@ -49,6 +49,17 @@ describe('a buyer', () => {
       assert.equal(state(contractId), 'CANCELLED');
     });
 
+    it('hears that its broker is away, where nobody could hear the call', async () => {
+      const contractId = await call();
+      const [channelId = ''] = buyer.life?.channels?.openChannels ?? [];
+      buyer.market?.hearChannel({ channelId, state: 'down', message: 'it does not accept the password' });
+      await stage.until('it gives up', () => failuresOf(buyer).length > 0);
+      const [failure] = failuresOf(buyer);
+      assert.deepEqual([failure?.code, failure?.detail], ['NO_PROPOSAL', 'broker-away']);
+      assert.equal(failure?.parameters['reason'], 'it does not accept the password');
+      assert.equal(state(contractId), 'CANCELLED');
+    });
+
     it('is asked for once more by who did not hear the answer: it is the same purchase, also when it is over', async () => {
       const { market } = buyer;
       assert.ok(market);
