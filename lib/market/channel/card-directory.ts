@@ -3,6 +3,7 @@ import { distanceInKm } from '../choice/distance';
 import type { FoundOffer, OfferSearch } from '../market-order';
 import { MOST_MESSAGE_BYTES } from '../messages/limits';
 import type { SignedMessage } from '../messages/message';
+import { type Rate, TokenBucket } from './token-bucket';
 import type { Lane } from './turns';
 
 export interface CardDirectoryPorts {
@@ -19,9 +20,12 @@ export interface DirectoryLimits {
   readonly cards: number;
   readonly bytes: number;
   readonly cardsPerSeller: number;
+  /** A flow that hears of each is not flooded by who lays cards without end. */
+  readonly reads?: Rate;
 }
 
 const LIMITS: DirectoryLimits = { cards: 10_000, bytes: 48 * 1024 * 1024, cardsPerSeller: 64 };
+const READS: Rate = { burst: 10_000, perSecond: 100 };
 const PRESENCES = 20_000;
 /** Comings and goings are told once for all that happened meanwhile. */
 const PRESENCE_PAUSE = 500;
@@ -52,6 +56,7 @@ export class CardDirectory implements Lane {
   readonly #online = new Set<string>();
   /** Sellers whose presence changed since it was told. */
   readonly #changed = new Set<string>();
+  readonly #reads: TokenBucket;
   #unreadBytes = 0;
   #bytes = 0;
   #sweepAt = Number.POSITIVE_INFINITY;
@@ -61,6 +66,7 @@ export class CardDirectory implements Lane {
   constructor(ports: CardDirectoryPorts) {
     this.#ports = ports;
     this.#limits = ports.limits ?? LIMITS;
+    this.#reads = new TokenBucket(this.#limits.reads ?? READS, ports.clock);
   }
 
   /** Cards that are known. */
@@ -123,6 +129,7 @@ export class CardDirectory implements Lane {
   }
 
   take(): (() => void) | undefined {
+    if (this.#unread.size === 0 || !this.#reads.take()) return undefined;
     for (const [key, payload] of this.#unread) {
       this.#unread.delete(key);
       this.#unreadBytes -= payload.length;

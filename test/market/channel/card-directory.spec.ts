@@ -70,6 +70,20 @@ describe('the directory of cards', () => {
     ]);
   });
 
+  it('reads so many in a second, and of one place only the latest meanwhile', async () => {
+    open({ cards: 100, bytes: 100_000, cardsPerSeller: 2, reads: { burst: 2, perSecond: 1 } });
+    directory.search('s', EVERYTHING);
+    for (let price = 1; price <= 20; price += 1) {
+      lay(card(SELLER, { price: `${price}` }, BEGIN + price));
+      read();
+    }
+    assert.deepEqual(events(), ['s offered 1', 's offered 2']);
+    await pass(1.1);
+    read();
+    assert.deepEqual(events().slice(2), ['s offered 20']);
+    assert.equal(directory.size, 0);
+  });
+
   it('tells who searches later what is known already', () => {
     directory.search('a', EVERYTHING);
     lay(card(SELLER));
