@@ -1,6 +1,7 @@
 import { CodedError, isCodedError } from '../../errors';
 import type { Bid, Ranking } from '../market-order';
 import type { MessageOf, RejectReason, SignedMessage } from '../messages/message';
+import { refundReferenceOf } from '../messages/names';
 import type { Floor } from './floor';
 import { judgeProposal } from './judgement';
 import { type Candidate, callOf, factsOf, orderFor, type PurchaseFacts, type PurchaseRow } from './purchase';
@@ -55,7 +56,9 @@ export async function choose(row: PurchaseRow, floor: Floor): Promise<Decision> 
       continue;
     }
     try {
-      await floor.ports.account.assertPayable(orderFor(row.contractId, candidate, floor));
+      // Where it takes a deposit, more is needed for the reference of a refund: what could not come back is not paid.
+      const reference = refundReferenceOf(row.contractId);
+      await floor.ports.account.assertPayable({ ...orderFor(row.contractId, candidate, floor), reference });
     } catch (error) {
       if (!isCodedError(error)) throw error;
       if (isPassing(error)) return { kind: 'later', error };

@@ -142,4 +142,18 @@ describe('a buyer among sellers that mean no good', () => {
     assert.equal(stage.ledger.transfers.length, 0);
     await stage.until('it is told', () => failuresOf(buyer)[0]?.detail === 'called-off');
   });
+
+  it('pays nothing that could not be paid back, since a refund takes a larger deposit', async () => {
+    buyer.account.refuses = ({ amount, reference }) =>
+      Number(amount) < String(reference).length
+        ? new CodedError('DEPOSIT_TOO_SMALL', 'default', 'less than the ledger keeps')
+        : undefined;
+    await call();
+    anna.propose(40n);
+    await stage.until('it gives up', () => failuresOf(buyer)[0]?.code === 'DEPOSIT_TOO_SMALL');
+    await call();
+    await stage.pass(500);
+    anna.propose(43n);
+    await stage.until('it is taken', () => anna.got('accept').length > 0);
+  });
 });
