@@ -48,14 +48,14 @@ export class MqttChannel {
   readonly #turns: Turns;
   readonly #callListeners = new Map<string, CallListener>();
   readonly #searches = new Map<string, OfferSearch>();
-  #state: ChannelSignal;
+  /** Undefined before the first attempt has come to an end. */
+  #state: ChannelSignal | undefined;
 
   constructor(channelId: ChannelId, { settings, did }: ChannelOpening, ports: MqttChannelPorts) {
     const { check, clock, random } = ports;
     this.#channelId = channelId;
     this.#did = did;
     this.#ports = ports;
-    this.#state = { channelId, state: 'down', message: 'not connected yet' };
     const wake = () => this.#turns.wake();
     this.#guard = new InboxGuard({
       check,
@@ -99,7 +99,7 @@ export class MqttChannel {
 
   /** Tells how it stands, for somebody who joins. */
   tellState(): void {
-    if (this.#state.channelId === this.#channelId) this.#ports.emit(this.#state);
+    if (this.#state) this.#ports.emit(this.#state);
   }
 
   send({ hash, text }: { readonly hash: string; readonly text: string }, once: boolean): void {
@@ -208,7 +208,7 @@ export class MqttChannel {
     const before = this.#state;
     this.#state = { channelId: this.#channelId, state: 'down', message };
     // Every attempt fails for the same reason as the one before.
-    if ('state' in before && before.state === 'down' && before.message === message) return;
+    if (before && 'state' in before && before.state === 'down' && before.message === message) return;
     this.#ports.emit(this.#state);
   }
 

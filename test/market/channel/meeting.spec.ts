@@ -284,6 +284,17 @@ describe('a channel that is opened', () => {
     await Promise.all([buyer, seller].map(({ service }) => service.end()));
     await broker.remove();
   });
+
+  it('by several at once is not away for those who come while it connects', async () => {
+    const broker = await startAedes();
+    const seller = new Attendant(SELLER);
+    const up = seller.next(isUp);
+    await Promise.all([seller.open(plain(broker.url)), seller.open(plain(broker.url))]);
+    await up;
+    assert.equal(seller.count(isDown), 0);
+    await seller.service.end();
+    await broker.remove();
+  });
 });
 
 describe('a broker that does not know the chosen version of MQTT', () => {
