@@ -40,9 +40,10 @@ export class OfferSide {
     if (event === 'start') {
       if (this.#services.started(offer)) this.listener.start(offer, redelivered);
     } else if (event === 'stop') {
-      // One of an earlier process may never have reached the flow.
-      const ran = contractId !== null && this.#services.stopped(contractId, offer);
-      if (!ran && redelivered) this.listener.stop(offer);
+      // One that was never started here may have been started by the process before, and not been stopped by it.
+      const isDone =
+        contractId !== null && (this.#services.stopped(contractId, offer) || this.#services.hasEnded(contractId));
+      if (!isDone) this.listener.stop(offer);
     } else {
       this.listener.event(offer, redelivered);
     }

@@ -3,6 +3,8 @@ import type { OfferEvent } from '../market/market-order';
 
 /** What a timer can wait: longer times are waited in pieces. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Contracts that have ended: whose end is told meanwhile is among the latest. */
+const MOST_REMEMBERED = 1_000;
 
 interface Running {
   readonly start: OfferEvent;
@@ -15,6 +17,7 @@ interface Running {
  */
 export class RunningServices {
   readonly #running = new Map<string, Running>();
+  readonly #ended = new Set<string>();
 
   constructor(private readonly stopIt: (event: OfferEvent) => void) {}
 
@@ -22,10 +25,16 @@ export class RunningServices {
     return this.#running.size;
   }
 
+  /** Whether it ran here, and was stopped here. */
+  hasEnded(contractId: string): boolean {
+    return this.#ended.has(contractId);
+  }
+
   /** @returns false when it runs already: then only its end is set anew */
   started(start: OfferEvent): boolean {
     const { contractId } = start;
     if (contractId === null) return false;
+    this.#ended.delete(contractId);
     const known = this.#running.get(contractId);
     known?.stopTimer?.();
     const stopTimer =
@@ -39,6 +48,7 @@ export class RunningServices {
     const running = this.#running.get(contractId);
     if (!running) return false;
     this.#running.delete(contractId);
+    this.#remember(contractId);
     running.stopTimer?.();
     this.stopIt({ ...running.start, ...event, event: 'stop' });
     return true;
@@ -47,6 +57,12 @@ export class RunningServices {
   /** Everything, at once. */
   stopAll(reason: string): void {
     for (const [contractId, { start }] of [...this.#running]) this.stopped(contractId, { ...start, reason });
+  }
+
+  #remember(contractId: string): void {
+    this.#ended.add(contractId);
+    const [oldest] = this.#ended;
+    if (this.#ended.size > MOST_REMEMBERED && oldest !== undefined) this.#ended.delete(oldest);
   }
 }
 
