@@ -10,6 +10,8 @@ const POLICY = JSON.stringify({
 export const SERVICE = 'bench';
 /** How long a buyer waits for proposals. */
 export const BIDS_MS = 500;
+/** One that has time calls three times meanwhile, if nobody answers. */
+export const PATIENT_MS = 3000;
 
 /** Machines that buy and machines that sell. */
 export function marketFlow(options: { buyers: number; sellers: number; ledger: object; brokerPort: number }): object[] {
@@ -50,30 +52,31 @@ export function marketFlow(options: { buyers: number; sellers: number; ledger: o
       wires: [[`offer-${n}`]],
     },
   ]).flat();
+  const buy = (name: string, machine: string, waitMs: number) => ({
+    id: `buy-${name}`,
+    type: 'iota-buy',
+    ...PLACE,
+    machine,
+    channel: 'mqtt',
+    broker: 'broker',
+    service: SERVICE,
+    quantity: '1',
+    quantityType: 'str',
+    parameters: 'payload.parameters',
+    parametersType: 'msg',
+    maxPrice: '',
+    maxPriceType: 'str',
+    near: '',
+    nearType: 'str',
+    waitSeconds: String(waitMs / 1000),
+    choose: 'cheapest',
+    wires: [['contract'], ['purchase']],
+  });
   const buyer = (n: number) => [
     machine(`machine-${n}`),
     { id: `wallet-${n}`, type: 'iota-wallet', ...PLACE, machine: `machine-${n}`, action: '', wires: [['answer'], []] },
     { id: `pay-${n}`, type: 'iota-pay', ...PLACE, machine: `machine-${n}`, wires: [['receipt'], ['progress']] },
-    {
-      id: `buy-${n}`,
-      type: 'iota-buy',
-      ...PLACE,
-      machine: `machine-${n}`,
-      channel: 'mqtt',
-      broker: 'broker',
-      service: SERVICE,
-      quantity: '1',
-      quantityType: 'str',
-      parameters: 'payload.parameters',
-      parametersType: 'msg',
-      maxPrice: '',
-      maxPriceType: 'str',
-      near: '',
-      nearType: 'str',
-      waitSeconds: String(BIDS_MS / 1000),
-      choose: 'cheapest',
-      wires: [['contract'], ['purchase']],
-    },
+    buy(String(n), `machine-${n}`, BIDS_MS),
   ];
   return [
     { id: 'bench', type: 'tab', label: 'Bench' },
@@ -87,29 +90,10 @@ export function marketFlow(options: { buyers: number; sellers: number; ledger: o
       keepalive: '60',
       cleansession: true,
     },
-    ...['answer', 'receipt', 'progress', 'problem', 'start', 'stop', 'event', 'contract', 'purchase', 'found'].map(
-      sink,
-    ),
+    ...['answer', 'receipt', 'progress', 'problem', 'start', 'stop', 'event', 'contract', 'purchase'].map(sink),
     { id: 'catch', type: 'catch', ...PLACE, scope: null, uncaught: false, wires: [['problem']] },
     ...Array.from({ length: buyers }, (_, n) => buyer(n)).flat(),
+    buy('patient', 'machine-0', PATIENT_MS),
     ...each,
   ];
-}
-
-/** The node that finds offers; added to a flow of its own, since it costs what it finds. */
-export function searchNode(service: string): object {
-  return {
-    id: 'search',
-    type: 'iota-listen',
-    ...PLACE,
-    source: 'offers',
-    machine: 'machine-0',
-    channel: 'mqtt',
-    broker: 'broker',
-    service,
-    near: '',
-    maxDistance: '',
-    maxPrice: '',
-    wires: [['found']],
-  };
 }

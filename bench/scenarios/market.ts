@@ -6,7 +6,7 @@ import { MeetingPlace } from '../../test/flows/meeting-place';
 import { Mosquitto } from '../../test/flows/mosquitto';
 import { EmbeddedNodeRed, type Message, removeUserDirectory, userDirectory } from '../embedded-node-red';
 import { Fleet } from '../fleet';
-import { BIDS_MS, marketFlow, SERVICE, searchNode } from '../market-flow';
+import { BIDS_MS, marketFlow, PATIENT_MS, SERVICE } from '../market-flow';
 import { freePort, runScenario, scenario } from '../scenario';
 import type { StrangersMeasured, StrangersParameters } from './strangers';
 
@@ -17,7 +17,6 @@ export interface MarketParameters {
   readonly oneByOne: number;
   /** Purchases of each buyer while all of them buy. */
   readonly each: number;
-  readonly cards: number;
   readonly spam: number;
 }
 
@@ -32,7 +31,8 @@ export interface MarketMeasured {
   readonly rawPerSecond: number;
   /** Milliseconds from the need to the start of the service, each. */
   readonly needToStart: readonly number[];
-  /** The same while strangers shout. */
+  /** The same of a buyer that waits {@link PATIENT_MS} for proposals, and while strangers shout. */
+  readonly needToStartPatiently: readonly number[];
   readonly needToStartInSpam: readonly number[];
   readonly spamPerSecond: number;
   /** Needs that nobody answered in time while strangers shouted. */
@@ -46,21 +46,16 @@ export interface MarketMeasured {
   readonly payment: readonly number[];
   readonly idleDelay: number;
   readonly spamDelay: number;
-  /** Bytes that the process grew by with so many open offers, and what they have as text. */
-  readonly cardMemory: number;
-  readonly cardBytes: number;
-  readonly cardsFound: number;
-  readonly cardSeconds: number;
 }
 
 const RESOLUTION_MS = 1;
 const IDLE_MS = 3000;
+const PATIENT_NEEDS = 3;
 /** A seller binds itself to one buyer so many times at a time. */
 const LANES = 3;
-const FOUND_LIMIT_MS = 180_000;
 const DEAL_LIMIT_MS = 240_000;
 
-scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, each, cards, spam }) => {
+scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, each, spam }) => {
   const broker = (await Mosquitto.start()) ?? (await ownBroker());
   const port = await freePort();
   const flow = marketFlow({
@@ -69,7 +64,7 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
     ledger: { network: 'sandbox-tangle', port, deviceBrokerPort: 0 },
     brokerPort: broker.port,
   });
-  const userDir = await userDirectory([...flow, searchNode('listed')]);
+  const userDir = await userDirectory(flow);
   const nodeRed = await EmbeddedNodeRed.start(userDir);
   const market = new Purchases(nodeRed);
   const fleet = new Fleet(nodeRed);
@@ -83,18 +78,10 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
       port: broker.port,
       network,
       service: SERVICE,
-      cards: 0,
       spam: 0,
       dids: [first.buyer.did, ...market.sellers],
       ...more,
     });
-  const before = await settledMemory();
-  const listing = performance.now();
-  const { bytes: cardBytes } = await strangers({ cards, service: 'listed' });
-  const cardsFound = await market.found(cards);
-  const cardSeconds = (performance.now() - listing) / 1000;
-  const cardMemory = (await settledMemory()) - before;
-
   const payment: number[] = [];
   for (let n = 0; n < oneByOne; n += 1) {
     const { sent, received } = await fleet.pay(0, first.seller?.address ?? to);
@@ -126,6 +113,9 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
   await Promise.all(contracts);
   const dealt = (performance.now() - begun) / 1000;
 
+  const needToStartPatiently: number[] = [];
+  for (let n = 0; n < PATIENT_NEEDS; n += 1) needToStartPatiently.push(await market.untilStart('patient'));
+
   const idle = await delayDuring(() => new Promise((rested) => setTimeout(rested, IDLE_MS)));
   const needToStartInSpam: number[] = [];
   let shouting = true;
@@ -139,7 +129,7 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
     await market.strangersCame();
     while (shouting) {
       try {
-        needToStartInSpam.push(await market.untilStart());
+        needToStartInSpam.push(await market.untilStart('patient'));
       } catch {
         failedInSpam += 1;
       }
@@ -156,6 +146,7 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
     dealsPerSecond: contracts.length / dealt,
     rawPerSecond: rawNegotiations(sellers),
     needToStart,
+    needToStartPatiently,
     needToStartInSpam,
     spamPerSecond,
     failedInSpam,
@@ -165,10 +156,6 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
     payment,
     idleDelay: idle,
     spamDelay: spammed,
-    cardMemory,
-    cardBytes,
-    cardsFound,
-    cardSeconds,
   };
 });
 
@@ -176,7 +163,6 @@ scenario<MarketParameters, MarketMeasured>(async ({ buyers, sellers, oneByOne, e
 class Purchases {
   readonly sellers = new Set<string>();
   #asked = 0;
-  readonly #found = new Set<string>();
   #inquiries = 0;
   readonly #waiting = new Map<number, Waiting>();
   readonly #byContract = new Map<string, Waiting>();
@@ -185,7 +171,7 @@ class Purchases {
     nodeRed.onSink((sinkId, message) => this.#hear(sinkId, message));
   }
 
-  buy(buyer = 0): {
+  buy(buyer: number | 'patient' = 0): {
     readonly confirmed: Promise<void>;
     readonly started: Promise<number>;
     readonly ended: Promise<Contract>;
@@ -200,9 +186,9 @@ class Purchases {
   }
 
   /** Milliseconds. */
-  async untilStart(): Promise<number> {
+  async untilStart(buyer: number | 'patient' = 0): Promise<number> {
     const begun = performance.now();
-    const { started, ended } = this.buy();
+    const { started, ended } = this.buy(buyer);
     const at = await within(DEAL_LIMIT_MS, started, 'a start');
     await ended;
     return at - begun;
@@ -223,12 +209,6 @@ class Purchases {
     }
   }
 
-  async found(count: number): Promise<number> {
-    const deadline = Date.now() + FOUND_LIMIT_MS;
-    while (this.#found.size < count && Date.now() < deadline) await new Promise((again) => setTimeout(again, 100));
-    return this.#found.size;
-  }
-
   /** Somebody whom we do not know was answered, or will not be any more. */
   async strangersCame(): Promise<void> {
     const before = this.#inquiries;
@@ -239,8 +219,7 @@ class Purchases {
   #hear(sinkId: string, message: Message): void {
     const payload = message.payload as { event?: string; contractId?: string; buyer?: string; seller?: unknown };
     const waiting = this.#waiting.get(message.bench as number);
-    if (sinkId === 'found') this.#found.add((message.payload as { seller: string }).seller);
-    else if (sinkId === 'event') this.#inquiries += 1;
+    if (sinkId === 'event') this.#inquiries += 1;
     else if (sinkId === 'purchase' && waiting) {
       if (payload.event === 'called') this.#byContract.set(payload.contractId as string, waiting);
       if (payload.event === 'proposal') this.sellers.add(String(payload.seller));
@@ -290,12 +269,6 @@ async function delayDuring(work: () => Promise<unknown>): Promise<number> {
   await work();
   delay.disable();
   return delay.percentile(99) / 1e6 - RESOLUTION_MS;
-}
-
-/** Resident bytes of this process once garbage had time to go. */
-async function settledMemory(): Promise<number> {
-  await new Promise((rested) => setTimeout(rested, 3000));
-  return process.memoryUsage().rss;
 }
 
 /** Call, a proposal of each seller, two accepts and a rejection of each other: each signed once and verified once. */
