@@ -23,6 +23,7 @@ import { PurchaseLetters } from './purchase-letters';
 
 /** How soon is asked again what could not be answered. */
 const A_LITTLE = 1_000;
+const A_MINUTE = 60_000;
 
 interface Step {
   /** Null: only what is known changes. */
@@ -80,7 +81,10 @@ export class PurchaseSteps {
 
   /** It cannot be decided now. */
   async waitALittle(row: PurchaseRow, no?: SignedMessage): Promise<void> {
-    const deadline = this.floor.now() + A_LITTLE;
+    const now = this.floor.now();
+    // The longer it has waited the less often: each time is a line in the journal.
+    const pause = Math.min(Math.max((now - row.beganAt) / 4, A_LITTLE), A_MINUTE);
+    const deadline = Math.trunc(now + pause);
     await this.#take(row, { event: null, change: () => ({ deadline }), answers: [no] });
   }
 

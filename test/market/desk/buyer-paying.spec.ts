@@ -52,6 +52,20 @@ describe('a buyer', () => {
       await stage.until('it is paid', () => anna.got('paid').length > 0);
     });
 
+    it('asks less and less often while the ledger is away for hours: each time is a line in the journal', async () => {
+      let away = true;
+      buyer.account.refuses = () => (away ? new CodedError('LEDGER_UNREACHABLE', 'default', 'it is away') : undefined);
+      await call();
+      anna.propose(100n, {}, stage.timeline.now() + 24 * 3_600_000);
+      await stage.pass(5_000);
+      const lines = () => buyer.life?.journal?.head.sequence ?? 0;
+      const before = lines();
+      await stage.pass(6 * 3_600_000);
+      assert.ok(lines() - before < 500, `${lines() - before} lines in six hours`);
+      away = false;
+      await stage.until('it is accepted', () => anna.got('accept').length > 0, 61_000);
+    });
+
     /** Confirmed; dies before the engine has the order, and is back so much later. */
     async function killedBeforePaying(downtime: number): Promise<string | undefined> {
       const contractId = await call();
