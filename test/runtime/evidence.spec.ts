@@ -157,6 +157,8 @@ describe('evidence, with real threads and a real ledger', function () {
     const arrived = evidenced(first, 1);
     await sign(first, { life: 1 });
     await arrived;
+    // What was handed over is acknowledged a moment later; one that is not would come again.
+    while ((await first.logStatus()).waiting > 0) await new Promise((retry) => setTimeout(retry, 20));
     await bundle().closeRuntimes();
 
     const machine = openMachine(byUrl(), 'press');
