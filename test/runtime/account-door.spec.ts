@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import sinon from 'sinon';
 import { CodedError, isCodedError } from '../../lib/errors';
+import type { Contract } from '../../lib/market';
 import { AccountDoor } from '../../lib/runtime/account-door';
 import type { VaultHost } from '../../lib/runtime/vault-host';
 import { callerOf, serve } from '../../lib/threads';
@@ -54,6 +55,31 @@ describe('the door of an account', () => {
         );
     } finally {
       port1.close();
+    }
+  });
+
+  it('asks for purchases that no node takes a while after flows have started, and gives them to the wallet', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { host, tell } = hostWith([]);
+      const market = sinon.stub().resolves();
+      const door = new AccountDoor('account', { ...host, vault: { market } } as unknown as VaultHost);
+      const wallet = sinon.spy();
+      door.onEvent(wallet);
+      const contract = { contractId: 'c1' } as unknown as Contract;
+      const ended = { nodeId: 'gone', contract, origin: { nodeId: 'gone' }, noticeId: 'n1', redelivered: true };
+      door.flowsStarted();
+      tell({ accountId: 'account', market: ended });
+      sinon.assert.notCalled(wallet);
+      clock.tick(10_000);
+      sinon.assert.calledOnceWithExactly(market, 'account', 'tellUnattended', []);
+      tell({ accountId: 'account', market: ended });
+      await turn();
+      sinon.assert.calledOnceWithExactly(wallet, { event: 'contract', contract });
+      sinon.assert.calledWithExactly(market, 'account', 'noticed', ['n1']);
+      door.close();
+    } finally {
+      clock.restore();
     }
   });
 

@@ -216,14 +216,15 @@ export class Market implements MarketDoors {
 
   async #begin(): Promise<void> {
     if (this.#closed) return;
-    try {
-      await this.#floor.ports.account.listen({ listenerId: MARKET_NODE, from: 'now' });
-      await this.#seller.resume();
-      await this.#buyer.resume();
-      this.#sweep();
-    } catch (error) {
-      this.#trouble(error);
-    }
+    const { account } = this.#floor.ports;
+    const steps = [
+      () => account.listen({ listenerId: MARKET_NODE, from: 'now' }),
+      () => this.#seller.resume(),
+      () => this.#buyer.resume(),
+      async () => this.#sweep(),
+    ];
+    // What one desk cannot take up is no reason for the other to forget what it owes.
+    for (const step of steps) await step().catch((error: unknown) => this.#trouble(error));
     this.#hasBegun = true;
     this.#deadlines.look();
   }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
 import { rebuildProjections } from '../../../lib/journal';
 import { contracts, hasContracts, type MarketSignal } from '../../../lib/market';
-import { CHANNEL, contractsOf, MarketStage, offerEventsOf } from '../market-stage';
+import { BuyerDesk } from '../../../lib/market/desk/buyer-desk';
+import { SellerDesk } from '../../../lib/market/desk/seller-desk';
+import { CHANNEL, contractsOf, MarketStage, offerEventsOf, stateOf } from '../market-stage';
 import { NO_SETTINGS } from '../simulation/settings';
 import { leaves, type SimulatedTrader } from '../simulation/trader';
 
@@ -126,6 +129,22 @@ describe('a market', () => {
     await stage.until('calls are heard again', () =>
       offerEventsOf(seller, 'start').some((event) => event.contractId === next),
     );
+  });
+
+  it('takes up its purchases although it cannot take up what it sells', async () => {
+    const contractId = await stage.buy(buyer, { service: 'charging' });
+    await stage.until('it is paid', () => stateOf(buyer, contractId, 'buyer') === 'PAID');
+    const resume = sinon.stub(SellerDesk.prototype, 'resume').rejects(new Error('cannot be read'));
+    const purchases = sinon.spy(BuyerDesk.prototype, 'resume');
+    try {
+      buyer.crash();
+      await stage.until('it is back', () => resume.called);
+      await stage.pass(1_000);
+      sinon.assert.calledOnce(purchases);
+      assert.deepEqual(buyer.troubles.splice(0), ['cannot be read']);
+    } finally {
+      sinon.restore();
+    }
   });
 
   it('tells its nodes whether their channel is up, also those that come later', async () => {

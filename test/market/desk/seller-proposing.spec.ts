@@ -136,6 +136,7 @@ describe('a seller', () => {
           seller.crash();
           await stage.pass(5_000);
         }
+        assert.deepEqual(seller.life?.channels?.known, [carl.did], 'the channel hears its customer first');
         const before = carl.got('proposal').length;
         for (let calls = 0; calls < 5; calls += 1) call();
         call({}, late);

@@ -110,6 +110,9 @@ export class SimulatedChannels implements Channels, Connection {
     });
   }
 
+  /** Whose calls come before those of strangers. */
+  known: readonly string[] = [];
+
   get openChannels(): readonly string[] {
     return [...this.#open];
   }
@@ -192,8 +195,9 @@ export class SimulatedChannels implements Channels, Connection {
     this.#expected.get(channelId)?.delete(contractId);
   }
 
-  async know(): Promise<void> {
+  async know(_channelId: string, dids: readonly string[]): Promise<void> {
     await this.#reached();
+    this.known = dids;
   }
 
   async search(_channelId: string, _searchId: string, _search: OfferSearch): Promise<void> {
