@@ -27,7 +27,7 @@ import { type Address, didKeyOf } from '../../lib/values';
 import { Chance } from '../payments/simulation/random';
 import { Timeline } from '../payments/simulation/timeline';
 import { type Connection, MeetingPlace, SOUND_CHANNEL, type Topic } from './simulation/meeting-place';
-import { DECIMALS, NETWORK_ID, SimulatedLedger, SOUND_MONEY, TOKEN } from './simulation/money';
+import { DECIMALS, type MoneyFaults, NETWORK_ID, SimulatedLedger, SOUND_MONEY, TOKEN } from './simulation/money';
 import { NO_SETTINGS } from './simulation/settings';
 import {
   CHANNEL,
@@ -54,6 +54,7 @@ export class MarketStage {
   readonly traders: SimulatedTrader[] = [];
   /** Decides where processes die. */
   dies: (trader: SimulatedTrader, point: KillPoint) => boolean = () => false;
+  money: MoneyFaults = SOUND_MONEY;
   downtime = 1_000;
 
   constructor({ seed = 7, times = TIMES }: { readonly seed?: number; readonly times?: Times } = {}) {
@@ -66,7 +67,7 @@ export class MarketStage {
       ledger: this.ledger,
       place: this.place,
       times,
-      moneyFaults: () => SOUND_MONEY,
+      moneyFaults: () => this.money,
       dies: (trader, point) => this.dies(trader, point),
       downtime: () => this.downtime,
     };

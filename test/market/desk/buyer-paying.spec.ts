@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../../lib/errors';
 import { contractsOf, failuresOf } from '../market-stage';
+import { SOUND_MONEY } from '../simulation/money';
 import { anna, bob, buyer, call, paid, setTheStage, stage, state } from './buying';
 
 describe('a buyer', () => {
@@ -97,12 +98,15 @@ describe('a buyer', () => {
       const contractId = await call();
       anna.propose(100n);
       await stage.until('it is accepted', () => anna.got('accept').length > 0);
-      buyer.account.tellsAfter = 600_000;
+      stage.money = { ...SOUND_MONEY, slowest: 10_000_000 };
       anna.confirm();
       await stage.until('the engine has it', () => buyer.account.payments.size === 1);
       stage.downtime = 300_000;
       buyer.crash();
-      await stage.until('it is paid', () => buyer.life?.alive === true && state(contractId) === 'PAID', 900_000);
+      await stage.pass(10_000);
+      await stage.until('it is back', () => buyer.life?.alive === true && state(contractId) === 'PAYING', 400_000);
+      assert.equal(stage.ledger.transfers.length, 0, 'the ledger takes its time');
+      await stage.until('it is paid', () => state(contractId) === 'PAID', 10_000_000);
       assert.equal(stage.ledger.transfers.length, 1);
     });
 
